@@ -39,6 +39,14 @@ export interface ClusterRow extends Owned {
   readonly createdAtMs: number
 }
 
+export interface CapacityProviderRow extends Owned {
+  readonly name: string
+  readonly autoScalingGroupProvider: sdk.AutoScalingGroupProvider
+  readonly updateStatus: sdk.CapacityProviderUpdateStatus
+  readonly tags: readonly Tag[]
+  readonly createdAtMs: number
+}
+
 /** The definition as it was registered, with AWS's defaults filled in. */
 export type TaskDefinitionBody = Wire<
   Omit<
@@ -248,6 +256,7 @@ export interface IdempotencyRow extends Owned {
 
 export interface EcsRows {
   readonly clusters: Collection<ClusterRow>
+  readonly capacityProviders: Collection<CapacityProviderRow>
   readonly taskDefinitions: Collection<TaskDefinitionRow>
   readonly families: Collection<FamilyRow>
   readonly tasks: Collection<TaskRow>
@@ -271,6 +280,9 @@ export function openRows(store: Store): EcsRows {
   return {
     clusters: store.collection<ClusterRow>('clusters', {
       indexes: { scope: scopeOf, scopeStatus: (row) => indexKey(scopeOf(row), row.status) },
+    }),
+    capacityProviders: store.collection<CapacityProviderRow>('capacityProviders', {
+      indexes: { scope: scopeOf },
     }),
     taskDefinitions: store.collection<TaskDefinitionRow>('taskDefinitions', {
       indexes: {
