@@ -214,6 +214,8 @@ export interface ServiceRow extends Owned {
   readonly deletedAtMs?: number
   /** The client token it was created with. */
   readonly clientToken?: string
+  /** Of CreateService's parameters: the same request again answers the same service. */
+  readonly requestHash: string
   /** Whether the steady state was told since the last change (the event is told once). */
   readonly steady: boolean
 }

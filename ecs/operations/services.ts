@@ -1,0 +1,334 @@
+import { createHash } from 'node:crypto'
+import type * as sdk from '@aws-sdk/client-ecs'
+import type { Call, Handler } from '../../gateway/core/provider.ts'
+import type { EcsContext } from '../context.ts'
+import { clientException, invalidParameter, serviceNotActive, serviceNotFound } from '../faults.ts'
+import { askNetwork, normalNetwork } from '../network.ts'
+import { activeCluster, childArn, findCluster, findService, listPage } from '../resolve.ts'
+import type {
+  ClusterRow,
+  DeploymentRow,
+  LaunchConfiguration,
+  ServiceRow,
+  TaskDefinitionRow,
+} from '../rows.ts'
+import {
+  checkedCapacity,
+  checkedDeploymentConfiguration,
+  checkedDesiredCount,
+  checkPlacement,
+  checkServiceFits,
+  checkServiceName,
+  launchTypeOf,
+} from '../service-rules.ts'
+import { serviceView } from '../service-view.ts'
+import { checkedTags } from '../tags.ts'
+import { assertLaunchable } from '../task-definition-rules/launchable.ts'
+import { startableTaskDefinition } from './task-definitions.ts'
+
+const PAGE = { fallback: 10, max: 100 }
+const MAX_DESCRIBED = 10
+const DEPLOYMENT_DIGITS = 19
+
+/** Handlers of services: they write what is wanted; the scheduler makes it so. */
+export function serviceHandlers(context: EcsContext): Record<string, Handler> {
+  const { rows, clock, ids, store } = context
+
+  function create(input: sdk.CreateServiceCommandInput, call: Call) {
+    const facts = askNetwork(context.lookUpNetwork, call, input.networkConfiguration)
+    if (!facts) return createNow(input, call)
+    return facts.then(() => store.transact(() => createNow(input, call)))
+  }
+
+  function createNow(input: sdk.CreateServiceCommandInput, call: Call) {
+    const cluster = activeCluster(rows, call, input.cluster)
+    const name = input.serviceName ?? ''
+    checkServiceName(name)
+    const arn = childArn(cluster, 'service', name)
+    const requestHash = hashOf(input)
+    const existing = rows.services.get(arn)
+    if (existing?.status === 'ACTIVE') {
+      if (existing.requestHash === requestHash) return { service: serviceView(rows, existing) }
+      throw invalidParameter('Creation of service was not idempotent.')
+    }
+    if (existing?.status === 'DRAINING') {
+      throw invalidParameter('Unable to Start a service that is still Draining.')
+    }
+    const row = newService(input, call, cluster, arn, requestHash)
+    // A service made anew under an old name has no part in the old one's history.
+    for (const event of [...rows.serviceEvents.by('service', arn)]) {
+      rows.serviceEvents.delete(event.id)
+    }
+    rows.services.delete(arn)
+    rows.services.put(arn, row)
+    return { service: serviceView(rows, row) }
+  }
+
+  function newService(
+    input: sdk.CreateServiceCommandInput,
+    call: Call,
+    cluster: ClusterRow,
+    arn: string,
+    requestHash: string,
+  ): ServiceRow {
+    const schedulingStrategy = input.schedulingStrategy ?? 'REPLICA'
+    const deploymentController = input.deploymentController?.type ?? 'ECS'
+    if (deploymentController === 'CODE_DEPLOY') {
+      throw clientException('KECS does not implement the CODE_DEPLOY deployment controller yet.')
+    }
+    const external = deploymentController === 'EXTERNAL'
+    const desiredCount = checkedDesiredCount(
+      schedulingStrategy,
+      external ? (input.desiredCount ?? 0) : input.desiredCount,
+    )
+    const launch = external ? undefined : launchOf(input, call, cluster)
+    const nowMs = clock.now()
+    return {
+      arn,
+      account: call.account,
+      region: call.region,
+      name: input.serviceName ?? '',
+      clusterArn: cluster.arn,
+      status: 'ACTIVE',
+      schedulingStrategy,
+      deploymentController,
+      desiredCount,
+      launch: launch ?? { taskDefinitionArn: '' },
+      deployments: launch ? [newDeployment(launch, desiredCount, nowMs)] : [],
+      deploymentConfiguration: checkedDeploymentConfiguration(
+        schedulingStrategy,
+        input.deploymentConfiguration,
+      ),
+      placementConstraints: input.placementConstraints ?? [],
+      placementStrategy: input.placementStrategy ?? [],
+      healthCheckGracePeriodSeconds: input.healthCheckGracePeriodSeconds,
+      availabilityZoneRebalancing: input.availabilityZoneRebalancing ?? 'DISABLED',
+      enableECSManagedTags: input.enableECSManagedTags ?? false,
+      propagateTags: input.propagateTags ?? 'NONE',
+      enableExecuteCommand: input.enableExecuteCommand ?? false,
+      roleArn: input.role,
+      createdBy: `arn:aws:iam::${call.account}:root`,
+      tags: checkedTags(input.tags),
+      createdAtMs: nowMs,
+      clientToken: input.clientToken,
+      requestHash,
+      steady: false,
+    }
+  }
+
+  function launchOf(
+    input: sdk.CreateServiceCommandInput,
+    call: Call,
+    cluster: ClusterRow,
+  ): LaunchConfiguration {
+    const definition = startableTaskDefinition(rows, call, input.taskDefinition)
+    const capacity = checkedCapacity(cluster, input.launchType, input.capacityProviderStrategy)
+    checkPlacement(capacity, input.placementConstraints, input.placementStrategy)
+    return fitted(definition, {
+      taskDefinitionArn: definition.arn,
+      ...capacity,
+      ...platformOf(capacity, definition, input.platformVersion),
+      networkConfiguration: normalNetwork(input.networkConfiguration),
+      loadBalancers: input.loadBalancers ?? [],
+      serviceRegistries: input.serviceRegistries ?? [],
+      serviceConnectConfiguration: input.serviceConnectConfiguration,
+      volumeConfigurations: input.volumeConfigurations,
+    })
+  }
+
+  function fitted(definition: TaskDefinitionRow, launch: LaunchConfiguration): LaunchConfiguration {
+    assertLaunchable(definition, launchTypeOf(launch))
+    checkServiceFits(definition, launch)
+    return launch
+  }
+
+  function newDeployment(
+    launch: LaunchConfiguration,
+    desiredCount: number,
+    nowMs: number,
+  ): DeploymentRow {
+    const id = `ecs-svc/${ids.decimal(DEPLOYMENT_DIGITS)}`
+    return {
+      ...launch,
+      id,
+      status: 'PRIMARY',
+      desiredCount,
+      rolloutState: 'IN_PROGRESS',
+      rolloutStateReason: `ECS deployment ${id} in progress.`,
+      createdAtMs: nowMs,
+      updatedAtMs: nowMs,
+      failedTasks: 0,
+    }
+  }
+
+  function update(input: sdk.UpdateServiceCommandInput, call: Call) {
+    const facts = askNetwork(context.lookUpNetwork, call, input.networkConfiguration)
+    if (!facts) return updateNow(input, call)
+    return facts.then(() => store.transact(() => updateNow(input, call)))
+  }
+
+  function updateNow(input: sdk.UpdateServiceCommandInput, call: Call) {
+    const cluster = activeCluster(rows, call, input.cluster)
+    const row = findService(rows, cluster, input.service ?? '')
+    if (!row) throw serviceNotFound()
+    if (row.status !== 'ACTIVE') throw serviceNotActive()
+    const desiredCount =
+      input.desiredCount === undefined
+        ? row.desiredCount
+        : checkedDesiredCount(row.schedulingStrategy, input.desiredCount)
+    const next: ServiceRow = {
+      ...row,
+      desiredCount,
+      deploymentConfiguration: checkedDeploymentConfiguration(
+        row.schedulingStrategy,
+        input.deploymentConfiguration,
+        row.deploymentConfiguration,
+      ),
+      placementConstraints: input.placementConstraints ?? row.placementConstraints,
+      placementStrategy: input.placementStrategy ?? row.placementStrategy,
+      healthCheckGracePeriodSeconds:
+        input.healthCheckGracePeriodSeconds ?? row.healthCheckGracePeriodSeconds,
+      availabilityZoneRebalancing:
+        input.availabilityZoneRebalancing ?? row.availabilityZoneRebalancing,
+      enableECSManagedTags: input.enableECSManagedTags ?? row.enableECSManagedTags,
+      propagateTags: input.propagateTags ?? row.propagateTags,
+      enableExecuteCommand: input.enableExecuteCommand ?? row.enableExecuteCommand,
+      steady: false,
+    }
+    checkPlacement(row.launch, next.placementConstraints, next.placementStrategy)
+    const updated = redeployed(next, input, call, cluster)
+    rows.services.put(row.arn, updated)
+    return { service: serviceView(rows, updated) }
+  }
+
+  /** With a new primary deployment where the update changes what tasks are launched with. */
+  function redeployed(
+    row: ServiceRow,
+    input: sdk.UpdateServiceCommandInput,
+    call: Call,
+    cluster: ClusterRow,
+  ): ServiceRow {
+    const nowMs = clock.now()
+    if (row.deploymentController !== 'ECS') return row
+    const launch = changedLaunch(row, input, call, cluster)
+    const sameLaunch = JSON.stringify(launch) === JSON.stringify(row.launch)
+    if (sameLaunch && !input.forceNewDeployment) {
+      const [primary, ...others] = row.deployments
+      if (!primary || primary.desiredCount === row.desiredCount) return row
+      const scaled = { ...primary, desiredCount: row.desiredCount, updatedAtMs: nowMs }
+      return { ...row, deployments: [scaled, ...others] }
+    }
+    const before = row.deployments.map((each) =>
+      each.status === 'PRIMARY' ? { ...each, status: 'ACTIVE' as const, updatedAtMs: nowMs } : each,
+    )
+    const deployment = newDeployment(launch, row.desiredCount, nowMs)
+    return { ...row, launch, deployments: [deployment, ...before] }
+  }
+
+  function changedLaunch(
+    row: ServiceRow,
+    input: sdk.UpdateServiceCommandInput,
+    call: Call,
+    cluster: ClusterRow,
+  ): LaunchConfiguration {
+    const kept = row.launch
+    const definition =
+      input.taskDefinition === undefined
+        ? rows.taskDefinitions.get(kept.taskDefinitionArn)
+        : startableTaskDefinition(rows, call, input.taskDefinition)
+    if (!definition) throw clientException('TaskDefinition not found.')
+    const strategy = input.capacityProviderStrategy
+    const capacity = strategy
+      ? checkedCapacity(cluster, undefined, strategy)
+      : { launchType: kept.launchType, capacityProviderStrategy: kept.capacityProviderStrategy }
+    return fitted(definition, {
+      taskDefinitionArn: definition.arn,
+      ...capacity,
+      ...platformOf(capacity, definition, input.platformVersion ?? kept.platformVersion),
+      networkConfiguration: normalNetwork(input.networkConfiguration) ?? kept.networkConfiguration,
+      loadBalancers: input.loadBalancers ?? kept.loadBalancers ?? [],
+      serviceRegistries: input.serviceRegistries ?? kept.serviceRegistries ?? [],
+      serviceConnectConfiguration:
+        input.serviceConnectConfiguration ?? kept.serviceConnectConfiguration,
+      volumeConfigurations: input.volumeConfigurations ?? kept.volumeConfigurations,
+    })
+  }
+
+  function remove(input: sdk.DeleteServiceCommandInput, call: Call) {
+    const cluster = activeCluster(rows, call, input.cluster)
+    const row = findService(rows, cluster, input.service ?? '')
+    if (!row || row.status === 'INACTIVE') throw serviceNotFound()
+    if (row.status === 'DRAINING') return { service: serviceView(rows, row) }
+    const scaled = row.schedulingStrategy === 'REPLICA' && row.desiredCount > 0
+    if (scaled && !input.force) {
+      throw invalidParameter('The service cannot be stopped while it is scaled above 0.')
+    }
+    const next: ServiceRow = {
+      ...row,
+      status: 'DRAINING',
+      desiredCount: 0,
+      deployments: row.deployments.map((each) => ({ ...each, desiredCount: 0 })),
+      deletedAtMs: clock.now(),
+      steady: false,
+    }
+    rows.services.put(row.arn, next)
+    return { service: serviceView(rows, next) }
+  }
+
+  function describe(input: sdk.DescribeServicesCommandInput, call: Call) {
+    const cluster = findCluster(rows, call, input.cluster)
+    const references = input.services ?? []
+    if (references.length === 0) throw invalidParameter('Services cannot be empty.')
+    if (references.length > MAX_DESCRIBED) {
+      throw invalidParameter(`Services cannot have more than ${MAX_DESCRIBED} elements.`)
+    }
+    const withTags = (input.include ?? []).includes('TAGS')
+    const services = []
+    const failures: sdk.Failure[] = []
+    for (const reference of references) {
+      const row = findService(rows, cluster, reference)
+      if (row) services.push(serviceView(rows, row, { withTags, withEvents: true }))
+      else failures.push({ arn: failedArn(cluster, reference), reason: 'MISSING' })
+    }
+    return { services, failures }
+  }
+
+  function list(input: sdk.ListServicesCommandInput, call: Call) {
+    const cluster = findCluster(rows, call, input.cluster)
+    const page = listPage(rows.services.by('clusterLive', cluster.arn), input, PAGE, (row) => {
+      if (input.launchType && launchTypeOf(row.launch) !== input.launchType) return false
+      return !input.schedulingStrategy || row.schedulingStrategy === input.schedulingStrategy
+    })
+    return { serviceArns: page.rows.map((row) => row.arn), nextToken: page.nextToken }
+  }
+
+  return {
+    CreateService: create,
+    UpdateService: update,
+    DeleteService: remove,
+    DescribeServices: describe,
+    ListServices: list,
+  }
+}
+
+function failedArn(cluster: ClusterRow, reference: string): string {
+  return reference.startsWith('arn:') ? reference : childArn(cluster, 'service', reference)
+}
+
+/** Fargate tasks have a platform; others do not. */
+function platformOf(
+  capacity: Pick<LaunchConfiguration, 'launchType' | 'capacityProviderStrategy'>,
+  definition: TaskDefinitionRow,
+  asked: string | undefined,
+): Pick<LaunchConfiguration, 'platformVersion' | 'platformFamily'> {
+  if (launchTypeOf(capacity) !== 'FARGATE') return {}
+  const family = definition.body.runtimePlatform?.operatingSystemFamily
+  const platformFamily = family && family !== 'LINUX' ? family : 'Linux'
+  return { platformVersion: asked ?? 'LATEST', platformFamily }
+}
+
+// The same request sent twice is one service; which token it bears is part of the request.
+function hashOf(input: object): string {
+  const entries = Object.entries(input).sort(([left], [right]) => (left < right ? -1 : 1))
+  return createHash('sha256').update(JSON.stringify(entries)).digest('base64url')
+}

@@ -1,0 +1,111 @@
+import type * as sdk from '@aws-sdk/client-ecs'
+import {
+  type DeploymentRow,
+  type EcsRows,
+  MAX_SERVICE_EVENTS,
+  type ServiceRow,
+  type TaskRow,
+  type Wire,
+} from './rows.ts'
+
+interface Counts {
+  running: number
+  pending: number
+}
+
+/** A service as DescribeServices answers it; its counts come from its tasks. */
+export function serviceView(
+  rows: EcsRows,
+  row: ServiceRow,
+  include: { readonly withTags: boolean; readonly withEvents: boolean } = {
+    withTags: true,
+    withEvents: false,
+  },
+): Wire<sdk.Service> {
+  const { all, byDeployment } = countTasks(rows.tasks.by('serviceLive', row.arn))
+  const { launch } = row
+  return {
+    serviceArn: row.arn,
+    serviceName: row.name,
+    clusterArn: row.clusterArn,
+    loadBalancers: [...(launch.loadBalancers ?? [])],
+    serviceRegistries: [...(launch.serviceRegistries ?? [])],
+    status: row.status,
+    desiredCount: row.desiredCount,
+    runningCount: all.running,
+    pendingCount: all.pending,
+    launchType: launch.launchType,
+    capacityProviderStrategy: launch.capacityProviderStrategy && [
+      ...launch.capacityProviderStrategy,
+    ],
+    platformVersion: launch.platformVersion,
+    platformFamily: launch.platformFamily,
+    taskDefinition: launch.taskDefinitionArn || undefined,
+    deploymentConfiguration: row.deploymentConfiguration as Wire<sdk.DeploymentConfiguration>,
+    taskSets: row.deploymentController === 'ECS' ? undefined : [],
+    deployments: row.deployments.map((each) => deploymentView(each, byDeployment.get(each.id))),
+    roleArn: row.roleArn,
+    events: include.withEvents ? eventsOf(rows, row) : [],
+    createdAt: row.createdAtMs / 1000,
+    placementConstraints: [...row.placementConstraints],
+    placementStrategy: [...row.placementStrategy],
+    networkConfiguration: launch.networkConfiguration,
+    healthCheckGracePeriodSeconds: row.healthCheckGracePeriodSeconds,
+    schedulingStrategy: row.schedulingStrategy,
+    deploymentController: { type: row.deploymentController },
+    tags: include.withTags && row.tags.length > 0 ? [...row.tags] : undefined,
+    createdBy: row.createdBy,
+    enableECSManagedTags: row.enableECSManagedTags,
+    propagateTags: row.propagateTags,
+    enableExecuteCommand: row.enableExecuteCommand,
+    availabilityZoneRebalancing: row.availabilityZoneRebalancing,
+  }
+}
+
+function deploymentView(row: DeploymentRow, counts: Counts | undefined): Wire<sdk.Deployment> {
+  return {
+    id: row.id,
+    status: row.status,
+    taskDefinition: row.taskDefinitionArn,
+    desiredCount: row.desiredCount,
+    pendingCount: counts?.pending ?? 0,
+    runningCount: counts?.running ?? 0,
+    failedTasks: row.failedTasks,
+    createdAt: row.createdAtMs / 1000,
+    updatedAt: row.updatedAtMs / 1000,
+    launchType: row.launchType,
+    capacityProviderStrategy: row.capacityProviderStrategy && [...row.capacityProviderStrategy],
+    platformVersion: row.platformVersion,
+    platformFamily: row.platformFamily,
+    networkConfiguration: row.networkConfiguration,
+    rolloutState: row.rolloutState,
+    rolloutStateReason: row.rolloutStateReason,
+    serviceConnectConfiguration: row.serviceConnectConfiguration,
+    volumeConfigurations: row.volumeConfigurations && [...row.volumeConfigurations],
+  }
+}
+
+function countTasks(tasks: Iterable<TaskRow>) {
+  const all: Counts = { running: 0, pending: 0 }
+  const byDeployment = new Map<string, Counts>()
+  for (const task of tasks) {
+    if (task.desiredStatus !== 'RUNNING') continue
+    const id = task.deploymentId ?? ''
+    const counts = byDeployment.get(id) ?? { running: 0, pending: 0 }
+    const kind = task.lastStatus === 'RUNNING' ? 'running' : 'pending'
+    all[kind]++
+    counts[kind]++
+    byDeployment.set(id, counts)
+  }
+  return { all, byDeployment }
+}
+
+// Newest first, as AWS answers them.
+function eventsOf(rows: EcsRows, row: ServiceRow): Wire<sdk.ServiceEvent>[] {
+  const events = [...rows.serviceEvents.by('service', row.arn)].slice(-MAX_SERVICE_EVENTS)
+  return events.reverse().map((event) => ({
+    id: event.id,
+    createdAt: event.createdAtMs / 1000,
+    message: event.message,
+  }))
+}
