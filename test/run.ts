@@ -7,14 +7,11 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { availableParallelism } from 'node:os'
-import { dirname, join, relative, resolve } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import process from 'node:process'
-import { fileURLToPath } from 'node:url'
+import { root } from './root.ts'
 
 const FILE_TIMEOUT_MS = 180_000
-// The compiled runner lies in dist/test, its source in test.
-const here = dirname(fileURLToPath(import.meta.url))
-const root = here.includes(`${join('dist', 'test')}`) ? resolve(here, '../..') : resolve(here, '..')
 
 interface Outcome {
   readonly passed: number
