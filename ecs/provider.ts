@@ -3,6 +3,11 @@ import type { EcsContext } from './context.ts'
 import { contract } from './contract.gen.ts'
 import { capacityProviderHandlers } from './operations/capacity-providers.ts'
 import { clusterHandlers } from './operations/clusters.ts'
+import { containerInstanceHandlers } from './operations/container-instances.ts'
+import { serviceHandlers } from './operations/services.ts'
+import { tagHandlers } from './operations/tags.ts'
+import { taskDefinitionHandlers } from './operations/task-definitions.ts'
+import { taskHandlers } from './operations/tasks.ts'
 
 /** Amazon ECS, answered in this process. */
 export function createEcsProvider(context: EcsContext): Provider {
@@ -13,6 +18,11 @@ export function createEcsProvider(context: EcsContext): Provider {
     handlers: {
       ...clusterHandlers(context),
       ...capacityProviderHandlers(context),
+      ...taskDefinitionHandlers(context),
+      ...taskHandlers(context),
+      ...serviceHandlers(context),
+      ...containerInstanceHandlers(context),
+      ...tagHandlers(context),
     },
   }
 }

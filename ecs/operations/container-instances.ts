@@ -158,11 +158,17 @@ export function containerInstanceHandlers(context: EcsContext): Record<string, H
   }
 }
 
-/** The instance EC2 tasks of the cluster go to: the first ACTIVE one, registered here if there is none. */
-export function instanceFor(context: EcsContext, cluster: ClusterRow): ContainerInstanceRow {
-  for (const row of context.rows.containerInstances.by('cluster', cluster.arn)) {
-    if (row.status === 'ACTIVE') return row
-  }
+/**
+ * The first ACTIVE instance of the cluster, registered here where it never had one; undefined when
+ * all of them are draining.
+ */
+export function instanceFor(
+  context: EcsContext,
+  cluster: ClusterRow,
+): ContainerInstanceRow | undefined {
+  const instances = context.rows.containerInstances.by('cluster', cluster.arn)
+  for (const row of instances) if (row.status === 'ACTIVE') return row
+  if (instances.size > 0) return undefined
   return registerInstance(context, cluster, { implicit: true, attributes: [], tags: [] })
 }
 

@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto'
 import type * as sdk from '@aws-sdk/client-ecs'
 import type { Call, Handler } from '../../gateway/core/provider.ts'
 import type { EcsContext } from '../context.ts'
 import { clientException, invalidParameter, serviceNotActive, serviceNotFound } from '../faults.ts'
 import { askNetwork, normalNetwork } from '../network.ts'
+import { requestHash } from '../request-hash.ts'
 import { activeCluster, childArn, findCluster, findService, listPage } from '../resolve.ts'
 import type {
   ClusterRow,
@@ -45,16 +45,16 @@ export function serviceHandlers(context: EcsContext): Record<string, Handler> {
     const name = input.serviceName ?? ''
     checkServiceName(name)
     const arn = childArn(cluster, 'service', name)
-    const requestHash = hashOf(input)
+    const hash = requestHash(input)
     const existing = rows.services.get(arn)
     if (existing?.status === 'ACTIVE') {
-      if (existing.requestHash === requestHash) return { service: serviceView(rows, existing) }
+      if (existing.requestHash === hash) return { service: serviceView(rows, existing) }
       throw invalidParameter('Creation of service was not idempotent.')
     }
     if (existing?.status === 'DRAINING') {
       throw invalidParameter('Unable to Start a service that is still Draining.')
     }
-    const row = newService(input, call, cluster, arn, requestHash)
+    const row = newService(input, call, cluster, arn, hash)
     // A service made anew under an old name has no part in the old one's history.
     for (const event of [...rows.serviceEvents.by('service', arn)]) {
       rows.serviceEvents.delete(event.id)
@@ -69,7 +69,7 @@ export function serviceHandlers(context: EcsContext): Record<string, Handler> {
     call: Call,
     cluster: ClusterRow,
     arn: string,
-    requestHash: string,
+    hash: string,
   ): ServiceRow {
     const schedulingStrategy = input.schedulingStrategy ?? 'REPLICA'
     const deploymentController = input.deploymentController?.type ?? 'ECS'
@@ -111,7 +111,7 @@ export function serviceHandlers(context: EcsContext): Record<string, Handler> {
       tags: checkedTags(input.tags),
       createdAtMs: nowMs,
       clientToken: input.clientToken,
-      requestHash,
+      requestHash: hash,
       steady: false,
     }
   }
@@ -325,10 +325,4 @@ function platformOf(
   const family = definition.body.runtimePlatform?.operatingSystemFamily
   const platformFamily = family && family !== 'LINUX' ? family : 'Linux'
   return { platformVersion: asked ?? 'LATEST', platformFamily }
-}
-
-// The same request sent twice is one service; which token it bears is part of the request.
-function hashOf(input: object): string {
-  const entries = Object.entries(input).sort(([left], [right]) => (left < right ? -1 : 1))
-  return createHash('sha256').update(JSON.stringify(entries)).digest('base64url')
 }
