@@ -1,0 +1,169 @@
+import { Buffer } from 'node:buffer'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { Ids } from './core/ids.ts'
+import type { Logger } from './core/log.ts'
+
+/** What the listeners of both ports hold their callers to. Sizes in bytes, times in milliseconds. */
+export interface ServerLimits {
+  /** Of the request line and all headers together. */
+  readonly headBytes: number
+  /** How long the head of a request may take to arrive. */
+  readonly headMs: number
+  /** How long a kept connection may wait for its next request. */
+  readonly keepAliveMs: number
+  /** How long a connection may pass no byte in either direction, even within a request. */
+  readonly silentMs: number
+  readonly connections: number
+}
+
+/**
+ * A whole request has no time limit: an upload to the backend may take hours. Bodies that are read
+ * here have their own (body.ts). `silentMs` is beyond Lambda's longest run, which passes no byte.
+ */
+export const SERVER_LIMITS: ServerLimits = {
+  headBytes: 32 * 1024,
+  headMs: 15_000,
+  keepAliveMs: 65_000,
+  silentMs: 20 * 60_000,
+  connections: 2_048,
+}
+
+const CHECK_INTERVAL_MS = 1_000
+const DRAIN_CHECK_MS = 20
+
+export interface Listener {
+  web(req: IncomingMessage, res: ServerResponse): void
+  upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void
+}
+
+export interface HttpServer {
+  /** Answers the port it listens on; rejects with node's error, e.g. code EADDRINUSE. */
+  listen(port: number, host: string): Promise<number>
+  readonly connections: number
+  /** Takes no new connections, lets requests under way finish for `graceMs`, then cuts them off. */
+  close(graceMs: number): Promise<void>
+}
+
+export interface HttpServerOptions {
+  readonly log: Logger
+  readonly ids: Ids
+  readonly limits?: ServerLimits
+}
+
+/** An HTTP/1.1 server with every limit set, the same on Node and on Deno. */
+export function createHttpServer(listener: Listener, options: HttpServerOptions): HttpServer {
+  const { log, ids, limits = SERVER_LIMITS } = options
+  const server = createServer({
+    maxHeaderSize: limits.headBytes,
+    headersTimeout: limits.headMs,
+    requestTimeout: 0,
+    keepAliveTimeout: limits.keepAliveMs,
+    connectionsCheckingInterval: Math.min(CHECK_INTERVAL_MS, limits.headMs),
+  })
+  // The size of the head bounds their number; beyond this limit node drops headers silently.
+  server.maxHeadersCount = 0
+  server.maxConnections = limits.connections
+  server.timeout = limits.silentMs
+  const open = new Set<Socket>()
+  const upgraded = new Set<Duplex>()
+  const inFlight = new WeakMap<Duplex, Set<ServerResponse>>()
+
+  function web(req: IncomingMessage, res: ServerResponse): void {
+    const responses = inFlight.get(req.socket) ?? new Set()
+    inFlight.set(req.socket, responses)
+    responses.add(res)
+    res.once('close', () => responses.delete(res))
+    listener.web(req, res)
+  }
+
+  server.on('connection', (socket) => {
+    open.add(socket)
+    socket.once('close', () => open.delete(socket))
+  })
+  server.on('request', web)
+  // Whoever answers says 100 Continue, or leaves it to the backend.
+  server.on('checkContinue', web)
+  server.on('upgrade', (req, socket, head) => {
+    upgraded.add(socket)
+    socket.once('close', () => upgraded.delete(socket))
+    socket.on('error', () => socket.destroy())
+    listener.upgrade(req, socket, head)
+  })
+  server.on('connect', (_req, socket) => {
+    refuse(socket, ids.uuid(), NO_CONNECT)
+  })
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    log.debug('a client broke the protocol', { code: error.code })
+    const responses = inFlight.get(socket)
+    // An answer that has begun, or that belongs to an earlier request, must not be mixed with ours.
+    const mixed = responses && [...responses].some((res) => res.headersSent || res.req.complete)
+    if (mixed || !socket.writable) socket.destroy()
+    else refuse(socket, ids.uuid(), refusalOf(error.code))
+  })
+
+  return {
+    listen: (port, host) => listen(server, port, host),
+    get connections() {
+      return open.size
+    },
+    async close(graceMs) {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+      for (const socket of upgraded) socket.destroy()
+      const drain = setInterval(() => server.closeIdleConnections(), DRAIN_CHECK_MS)
+      const cut = setTimeout(() => {
+        for (const socket of open) socket.destroy()
+      }, graceMs)
+      await closed
+      clearInterval(drain)
+      clearTimeout(cut)
+    },
+  }
+}
+
+function listen(server: Server, port: number, host: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, () => {
+      server.off('error', reject)
+      resolve((server.address() as AddressInfo).port)
+    })
+  })
+}
+
+type Refusal = readonly [status: number, code: string, message: string]
+
+const NO_CONNECT: Refusal = [405, 'MethodNotAllowed', 'CONNECT is not for this endpoint.']
+
+function refusalOf(code: string | undefined): Refusal {
+  if (code === 'HPE_HEADER_OVERFLOW') {
+    return [431, 'RequestHeaderSectionTooLarge', 'The request line and its headers are too large.']
+  }
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
+    return [408, 'RequestTimeout', 'The head of the request did not arrive in time.']
+  }
+  return [400, 'BadRequest', 'This is no request of HTTP/1.1.']
+}
+
+const REASONS: Readonly<Record<number, string>> = {
+  400: 'Bad Request',
+  405: 'Method Not Allowed',
+  408: 'Request Timeout',
+  431: 'Request Header Fields Too Large',
+}
+
+// There is no response object for what never became a request.
+function refuse(socket: Duplex, requestId: string, refusal: Refusal): void {
+  const [status, code, message] = refusal
+  const body = JSON.stringify({ __type: code, message })
+  socket.on('error', () => socket.destroy())
+  socket.end(
+    `HTTP/1.1 ${status} ${REASONS[status]}\r\n` +
+      `x-amzn-RequestId: ${requestId}\r\n` +
+      'content-type: application/x-amz-json-1.1\r\n' +
+      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+  )
+  // The other side may never close its half.
+  socket.once('finish', () => socket.destroy())
+}
