@@ -18,14 +18,14 @@ export interface SubnetFacts {
 }
 
 /**
- * Asks a backend that has EC2 about subnets and security groups, afresh at each call. Undefined when
- * there is no EC2 to ask; an AwsFault when EC2 does not know one of them.
+ * Asks a backend that has EC2 about subnets and security groups, afresh at each call. Undefined (at
+ * once or in the end) when there is no EC2 to ask; an AwsFault when EC2 does not know one of them.
  */
 export type NetworkLookup = (
   scope: Scope,
   subnets: readonly string[],
   securityGroups: readonly string[],
-) => Promise<NetworkFacts> | undefined
+) => Promise<NetworkFacts | undefined> | undefined
 
 /** What the handlers of ECS share. */
 export interface EcsContext {

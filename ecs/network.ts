@@ -53,7 +53,7 @@ export function askNetwork(
   lookUp: NetworkLookup,
   scope: Scope,
   configuration: sdk.NetworkConfiguration | undefined,
-): Promise<NetworkFacts> | undefined {
+): Promise<NetworkFacts | undefined> | undefined {
   const awsvpc = configuration?.awsvpcConfiguration
   if (!awsvpc?.subnets?.length) return undefined
   return lookUp(scope, awsvpc.subnets, awsvpc.securityGroups ?? [])

@@ -1,0 +1,107 @@
+/** What EC2 in the backend knows of subnets and security groups: ECS's port to it, filled in here. */
+
+import type { NetworkFacts, NetworkLookup, SubnetFacts } from '../ecs/context.ts'
+import type { Scope } from '../gateway/core/arn.ts'
+import { AwsFault, messageOf } from '../gateway/core/fault.ts'
+import type { Logger } from '../gateway/core/log.ts'
+
+const EC2_VERSION = '2016-11-15'
+const LOOKUP_TIMEOUT_MS = 5_000
+
+interface Kind {
+  readonly action: string
+  /** Of the query's list of ids. */
+  readonly parameter: string
+  /** Codes by which EC2 says that it does not know an id, or that it is none. */
+  readonly unknown: readonly string[]
+  readonly noun: string
+}
+
+const SUBNETS: Kind = {
+  action: 'DescribeSubnets',
+  parameter: 'SubnetId',
+  unknown: ['InvalidSubnetID.NotFound', 'InvalidSubnetID.Malformed', 'InvalidSubnetId.Malformed'],
+  noun: 'subnet',
+}
+const SECURITY_GROUPS: Kind = {
+  action: 'DescribeSecurityGroups',
+  parameter: 'GroupId',
+  unknown: ['InvalidGroup.NotFound', 'InvalidGroupId.Malformed', 'InvalidSecurityGroupID.NotFound'],
+  noun: 'security group',
+}
+
+/** Asks the backend's EC2 at each call; whatever answers without EC2 leaves ids as they are given. */
+export function createNetworkLookup(backendUrl: string | undefined, log: Logger): NetworkLookup {
+  if (backendUrl === undefined) return () => undefined
+  return async (scope, subnets, securityGroups) => {
+    const [subnetXml] = await Promise.all([
+      ask(backendUrl, scope, SUBNETS, subnets, log),
+      securityGroups.length > 0
+        ? ask(backendUrl, scope, SECURITY_GROUPS, securityGroups, log)
+        : undefined,
+    ])
+    return subnetXml === undefined ? undefined : factsOf(subnetXml)
+  }
+}
+
+/** EC2's answer, or undefined where no EC2 answers; an AwsFault where EC2 refuses an id. */
+async function ask(
+  backendUrl: string,
+  scope: Scope,
+  kind: Kind,
+  ids: readonly string[],
+  log: Logger,
+): Promise<string | undefined> {
+  const form = new URLSearchParams({ Action: kind.action, Version: EC2_VERSION })
+  ids.forEach((id, index) => {
+    form.set(`${kind.parameter}.${index + 1}`, id)
+  })
+  try {
+    const response = await fetch(backendUrl, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/x-www-form-urlencoded; charset=utf-8',
+        // Emulators take account and region from the scope and check no signature.
+        authorization: `AWS4-HMAC-SHA256 Credential=${scope.account}/20260101/${scope.region}/ec2/aws4_request, SignedHeaders=host, Signature=0`,
+      },
+      body: form.toString(),
+      signal: AbortSignal.timeout(LOOKUP_TIMEOUT_MS),
+    })
+    const text = await response.text()
+    if (response.ok) return text.includes(`<${kind.action}Response`) ? text : undefined
+    const code = first(text, 'Code') ?? ''
+    if (kind.unknown.includes(code)) throw refusal(kind, ids, code, first(text, 'Message') ?? '')
+    return undefined
+  } catch (thrown) {
+    if (thrown instanceof AwsFault) throw thrown
+    log.warn(`the backend was not asked about ${kind.noun}s; they are taken as given`, {
+      backend: backendUrl,
+      reason: messageOf(thrown),
+    })
+    return undefined
+  }
+}
+
+function refusal(kind: Kind, ids: readonly string[], code: string, message: string): AwsFault {
+  return new AwsFault(
+    'InvalidParameterException',
+    `Error retrieving ${kind.noun} information for [${ids.join(', ')}]: ${message} (ErrorCode: ${code})`,
+  )
+}
+
+function factsOf(xml: string): NetworkFacts {
+  const subnets: SubnetFacts[] = []
+  // One <item> a subnet; those of its tags and associations hold no <subnetId>.
+  for (const part of xml.split('<subnetId>').slice(1)) {
+    subnets.push({
+      subnetId: part.slice(0, part.indexOf('<')),
+      vpcId: first(part, 'vpcId'),
+      availabilityZone: first(part, 'availabilityZone'),
+    })
+  }
+  return { subnets }
+}
+
+function first(xml: string, element: string): string | undefined {
+  return new RegExp(`<${element}>([^<]*)</${element}>`).exec(xml)?.[1]
+}
