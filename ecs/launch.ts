@@ -1,0 +1,151 @@
+/** From a task definition and what a caller overrides to the task a runtime runs; the only such place. */
+import type { ContainerOverride, TaskOverride } from '@aws-sdk/client-ecs'
+import type { TaskSpec } from '../cluster/runtime.ts'
+import { AwsFault } from '../gateway/core/fault.ts'
+import { containerSpec } from './container-spec.ts'
+import { invalidParameter } from './faults.ts'
+import type { TaskDefinitionBody } from './rows.ts'
+import { containerNamed, containersOf, has, requires } from './task-definition-rules/model.ts'
+import { checkEphemeralGiB } from './task-definition-rules/resources.ts'
+import {
+  checkTaskSize,
+  fargateSizeObjections,
+  parseCpuUnits,
+  parseMemoryMiB,
+} from './task-definition-rules/sizes.ts'
+
+const MAX_OVERRIDES_LENGTH = 8192
+
+const NETWORKS: Readonly<Record<string, TaskSpec['network']>> = {
+  awsvpc: 'task',
+  bridge: 'bridge',
+  host: 'host',
+  none: 'none',
+}
+
+export interface Launch {
+  /** Unique for ever. */
+  readonly taskId: string
+  readonly namespace: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly definition: TaskDefinitionBody
+  /** Checked by `checkOverrides`. */
+  readonly overrides?: TaskOverride | undefined
+}
+
+/** The same launch gives the same task; what no runtime is told of, `unhonoured` says. */
+export function toTaskSpec(launch: Launch): TaskSpec {
+  const { definition, overrides = {} } = launch
+  const network = NETWORKS[definition.networkMode ?? 'bridge'] ?? 'bridge'
+  const { cpu, memory } = taskSize(definition, overrides)
+  const ephemeralStorage = overrides.ephemeralStorage ?? definition.ephemeralStorage
+  return {
+    id: launch.taskId,
+    namespace: launch.namespace,
+    labels: launch.labels,
+    network,
+    cpuUnits: parseCpuUnits(cpu ?? ''),
+    memoryMiB: parseMemoryMiB(memory ?? ''),
+    ephemeralStorageGiB: ephemeralStorage?.sizeInGiB,
+    containers: containersOf(definition).map((container) =>
+      containerSpec(container, overrideOf(overrides, container.name), definition, network),
+    ),
+    volumes: (definition.volumes ?? []).map(({ name = '', host }) => ({
+      name,
+      hostPath: host?.sourcePath,
+    })),
+  }
+}
+
+function overrideOf(overrides: TaskOverride, name: string | undefined): ContainerOverride {
+  const own = (overrides.containerOverrides ?? []).filter((each) => each.name === name)
+  return Object.assign({}, ...own)
+}
+
+function taskSize(definition: TaskDefinitionBody, overrides: TaskOverride): TaskDefinitionBody {
+  const { cpu = definition.cpu, memory = definition.memory } = overrides
+  return { ...definition, cpu, memory }
+}
+
+/**
+ * What of a launch is not done, one sentence each, for people: files, secrets and file systems that
+ * live elsewhere in AWS.
+ */
+export function unhonoured(definition: TaskDefinitionBody, overrides: TaskOverride = {}): string[] {
+  const sentences: string[] = []
+  for (const container of containersOf(definition)) {
+    const { name, environmentFiles, secrets } = container
+    if (has(environmentFiles) || has(overrideOf(overrides, name).environmentFiles)) {
+      sentences.push(`Environment files of container ${name} are not read.`)
+    }
+    if (has(secrets)) sentences.push(`Secrets of container ${name} are not resolved.`)
+  }
+  for (const { name, host, ...elsewhere } of definition.volumes ?? []) {
+    if (host === undefined && Object.keys(elsewhere).length > 0) {
+      sentences.push(`Volume ${name} is an empty folder that goes with the task.`)
+    }
+  }
+  return sentences
+}
+
+/** Faults: InvalidParameterException. */
+export function checkOverrides(
+  definition: TaskDefinitionBody,
+  overrides: TaskOverride | undefined,
+  launchType?: string,
+): void {
+  if (!overrides) return
+  const containerOverrides = overrides.containerOverrides ?? []
+  for (const { name } of containerOverrides) {
+    if (!name) throw invalidParameter('Container.name should not be null or empty.')
+    if (!containerNamed(definition, name)) {
+      throw invalidParameter(
+        `Override for container named ${name} is not a container in the TaskDefinition.`,
+      )
+    }
+  }
+  if (JSON.stringify(overrides).length > MAX_OVERRIDES_LENGTH) {
+    throw invalidParameter(`Container Overrides length must be at most ${MAX_OVERRIDES_LENGTH}`)
+  }
+  const fargate = launchType === 'FARGATE' || (!launchType && requires(definition, 'FARGATE'))
+  asInvalidParameter(() => checkTaskOverrides(definition, overrides, fargate))
+  const { memory } = taskSize(definition, overrides)
+  const memoryMiB = parseMemoryMiB(memory ?? '') ?? Number.POSITIVE_INFINITY
+  for (const { name, memory: own = 0, memoryReservation = 0 } of containerOverrides) {
+    const setting =
+      own > memoryMiB ? 'memory' : memoryReservation > memoryMiB && 'memoryReservation'
+    if (setting) {
+      throw invalidParameter(
+        `'${setting}' setting for container '${name}' is greater than for task.`,
+      )
+    }
+  }
+}
+
+function checkTaskOverrides(
+  definition: TaskDefinitionBody,
+  overrides: TaskOverride,
+  fargate: boolean,
+): void {
+  const { cpu, memory, ephemeralStorage } = overrides
+  const sized = taskSize(definition, overrides)
+  if (cpu !== undefined || memory !== undefined) {
+    checkTaskSize(sized)
+    for (const objection of fargate ? fargateSizeObjections(sized) : []) {
+      throw invalidParameter(objection)
+    }
+  }
+  if (ephemeralStorage && !fargate) {
+    throw invalidParameter('Tasks using the EC2 launch type do not support EphemeralStorage.')
+  }
+  if (ephemeralStorage?.sizeInGiB !== undefined) checkEphemeralGiB(ephemeralStorage.sizeInGiB)
+}
+
+// The same rules as at registration; RunTask answers them with another code.
+function asInvalidParameter(check: () => void): void {
+  try {
+    check()
+  } catch (thrown) {
+    throw thrown instanceof AwsFault ? invalidParameter(thrown.message) : thrown
+  }
+}
