@@ -168,7 +168,9 @@ function checkPositionals(spec: CommandSpec, given: readonly string[]): void {
   if (extra === undefined) return
   throw usageError(
     `${JSON.stringify(extra)} is one argument too many for kecs ${spec.name}.`,
-    wanted.length ? `It takes ${wanted.map(({ name }) => name).join(' ')}.` : 'It takes flags only.',
+    wanted.length
+      ? `It takes ${wanted.map(({ name }) => name).join(' ')}.`
+      : 'It takes flags only.',
     `See kecs ${spec.name} --help; quote what contains blanks.`,
   )
 }

@@ -1,0 +1,57 @@
+import type { Env } from './command.ts'
+
+export interface BannerFacts {
+  readonly version: string
+  readonly endpoint: string
+  readonly adminEndpoint: string
+  /** Undefined: state is in memory. */
+  readonly dataDir: string | undefined
+  readonly runtime: string
+  readonly honesty: string
+  readonly backend: string | undefined
+  /** Why the backend does not answer, if it does not. */
+  readonly backendTrouble: string | undefined
+}
+
+/** What somebody who has just started kecs needs to know, ending in lines to try. */
+export function renderBanner(facts: BannerFacts, env: Env): string {
+  const { endpoint, dataDir, backend, backendTrouble } = facts
+  const other = backend
+    ? `${backend}${backendTrouble ? ` (does not answer yet: ${backendTrouble})` : ''}`
+    : 'none: services besides ECS answer an error; give one with --backend URL'
+  const pairs = [
+    ['endpoint', endpoint],
+    ['admin', `${facts.adminEndpoint}  (/health/detailed, /metrics)`],
+    ['data', dataDir ?? 'in memory: gone when kecs ends'],
+    ['runtime', `${facts.runtime}: ${facts.honesty}`],
+    ['backend', other],
+  ]
+  const lines = pairs.map(([name, value]) => `  ${name?.padEnd(9)} ${value}`)
+  return [
+    `kecs ${facts.version} is ready.`,
+    '',
+    ...lines,
+    '',
+    'Try it in another terminal:',
+    '',
+    ...tryLines(endpoint, env).map((line) => `  ${line}`),
+    '',
+    '',
+  ].join('\n')
+}
+
+/** Without credentials and a region the AWS CLI refuses before it sends anything; any will do. */
+function tryLines(endpoint: string, env: Env): string[] {
+  const lines = [`export AWS_ENDPOINT_URL=${endpoint}`]
+  if (!env.AWS_ACCESS_KEY_ID && !env.AWS_PROFILE) {
+    lines.push('export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test')
+  }
+  if (!env.AWS_REGION && !env.AWS_DEFAULT_REGION) lines.push('export AWS_DEFAULT_REGION=us-east-1')
+  return [...lines, 'aws ecs list-clusters']
+}
+
+/** The same for programs: one JSON object on one line. */
+export function renderJsonBanner(facts: BannerFacts, now: number): string {
+  const time = new Date(now).toISOString()
+  return `${JSON.stringify({ time, level: 'info', message: 'ready', ...facts })}\n`
+}

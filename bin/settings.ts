@@ -1,0 +1,219 @@
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { LOG_LEVELS, type LogLevel } from '../gateway/core/log.ts'
+import { DEFAULT_ACCOUNT } from '../gateway/identify.ts'
+import type { Env, Flag, Values } from './command.ts'
+import { type UserError, usageError } from './output.ts'
+
+export const DEFAULT_API_PORT = 4566
+export const DEFAULT_ADMIN_PORT = 8081
+export const DEFAULT_HOST = '127.0.0.1'
+
+export type RuntimeName = 'simulated' | 'process'
+
+/** Everything `kecs serve` can be told. */
+export interface Settings {
+  readonly apiPort: number
+  readonly adminPort: number
+  readonly host: string
+  /** Undefined: state lives in memory and dies with the process. */
+  readonly dataDir: string | undefined
+  /** An http URL without path; undefined: there is no backend. */
+  readonly backend: string | undefined
+  readonly runtime: RuntimeName
+  readonly account: string
+  readonly logLevel: LogLevel
+  readonly logFormat: 'text' | 'json'
+  readonly allowedHosts: readonly string[]
+  readonly allowedOrigins: readonly string[]
+}
+
+export const DATA_DIR_FLAG: Flag = {
+  name: 'data-dir',
+  value: 'DIR',
+  env: 'KECS_DATA_DIR',
+  fallback: '~/.kecs/data, or $XDG_DATA_HOME/kecs where that is set',
+  about: 'Where state is kept over restarts.',
+}
+
+export const ADMIN_URL_FLAG: Flag = {
+  name: 'admin-url',
+  value: 'URL',
+  env: 'KECS_ADMIN_URL',
+  fallback: `http://localhost:${DEFAULT_ADMIN_PORT}`,
+  about: 'The admin port of the kecs to talk to.',
+}
+
+export const JSON_FLAG: Flag = { name: 'json', about: 'Print JSON for programs.' }
+
+export const SERVE_FLAGS: readonly Flag[] = [
+  {
+    name: 'api-port',
+    value: 'PORT',
+    env: 'KECS_API_PORT',
+    fallback: String(DEFAULT_API_PORT),
+    about: 'The port of the AWS endpoint; 0 takes a free one.',
+  },
+  {
+    name: 'admin-port',
+    value: 'PORT',
+    env: 'KECS_ADMIN_PORT',
+    fallback: String(DEFAULT_ADMIN_PORT),
+    about: 'The port of health, metrics and SQL; 0 takes a free one.',
+  },
+  {
+    name: 'host',
+    value: 'ADDRESS',
+    env: 'KECS_HOST',
+    fallback: DEFAULT_HOST,
+    about: 'The address both ports listen on. Other machines reach what is not loopback.',
+  },
+  DATA_DIR_FLAG,
+  { name: 'memory', env: 'KECS_MEMORY', about: 'Keep state in memory only; it dies with kecs.' },
+  {
+    name: 'backend',
+    value: 'URL',
+    env: 'KECS_BACKEND',
+    about: 'LocalStack or another AWS emulator that answers every other service.',
+  },
+  {
+    name: 'runtime',
+    value: 'NAME',
+    choices: ['simulated', 'process'],
+    env: 'KECS_RUNTIME',
+    fallback: 'simulated',
+    about:
+      'simulated plays the life cycle of tasks by the clock. process runs their commands on this ' +
+      'machine, as you, and is refused unless --host is loopback.',
+  },
+  {
+    name: 'account-id',
+    value: 'DIGITS',
+    env: 'KECS_ACCOUNT_ID',
+    fallback: DEFAULT_ACCOUNT,
+    about: 'The account of callers whose access key is not itself 12 digits.',
+  },
+  {
+    name: 'log-level',
+    value: 'LEVEL',
+    choices: LOG_LEVELS,
+    env: 'KECS_LOG_LEVEL',
+    fallback: 'info',
+    about: 'The least that is logged, to stderr.',
+  },
+  {
+    name: 'log-format',
+    value: 'FORMAT',
+    choices: ['text', 'json'],
+    env: 'KECS_LOG_FORMAT',
+    fallback: 'text',
+    about: 'json prints one JSON object a line, the banner included.',
+  },
+  {
+    name: 'allow-host',
+    value: 'NAME',
+    env: 'KECS_ALLOW_HOST',
+    many: true,
+    about: 'A host name by which callers may reach kecs, besides localhost and loopback addresses.',
+  },
+  {
+    name: 'allow-origin',
+    value: 'ORIGIN',
+    env: 'KECS_ALLOW_ORIGIN',
+    many: true,
+    about:
+      'A web origin whose pages may call, e.g. http://localhost:3000; answers then carry CORS.',
+  },
+]
+
+const MAX_PORT = 65_535
+// What stands here ends in URLs and allow-lists.
+const HOST = /^[a-z0-9.:_-]+$/i
+const ACCOUNT = /^\d{12}$/
+
+/** Settings out of flags and environment; UserErrors (exit code 2) for values that cannot be. */
+export function readSettings(values: Values, env: Env): Settings {
+  const host = hostOf(values)
+  const memory = values.has('memory')
+  if (memory && values.source('data-dir') === '--data-dir' && values.text('data-dir')) {
+    throw usageError(
+      '--memory and --data-dir contradict one another.',
+      'State is kept either in memory or in a directory.',
+      'Leave one of them away.',
+    )
+  }
+  const settings: Settings = {
+    apiPort: portOf(values, 'api-port', DEFAULT_API_PORT),
+    adminPort: portOf(values, 'admin-port', DEFAULT_ADMIN_PORT),
+    host,
+    dataDir: memory ? undefined : dataDirOf(values, env),
+    backend: backendOf(values),
+    runtime: values.text('runtime') === 'process' ? 'process' : 'simulated',
+    account: accountOf(values),
+    logLevel: LOG_LEVELS.find((level) => level === values.text('log-level')) ?? 'info',
+    logFormat: values.text('log-format') === 'json' ? 'json' : 'text',
+    allowedHosts: values.list('allow-host'),
+    allowedOrigins: values.list('allow-origin'),
+  }
+  if (settings.apiPort !== 0 && settings.apiPort === settings.adminPort) {
+    throw usageError(
+      `--api-port and --admin-port are both ${settings.apiPort}.`,
+      'The AWS endpoint and the admin pages listen on ports of their own.',
+      'Give one of them another port, e.g. --admin-port 8082.',
+    )
+  }
+  return settings
+}
+
+/** The directory that the flag, KECS_DATA_DIR, XDG_DATA_HOME or the home directory names. */
+export function dataDirOf(values: Values, env: Env): string {
+  const named = values.text('data-dir')
+  if (named !== undefined) return resolve(named)
+  const xdg = env.XDG_DATA_HOME?.trim()
+  return xdg ? resolve(xdg, 'kecs') : join(homedir(), '.kecs', 'data')
+}
+
+function portOf(values: Values, name: string, fallback: number): number {
+  const text = values.text(name)
+  if (text === undefined) return fallback
+  const port = Number(text)
+  if (/^\d{1,5}$/.test(text) && port <= MAX_PORT) return port
+  throw bad(values, name, `A port is a number from 0 to ${MAX_PORT}.`, String(fallback))
+}
+
+function hostOf(values: Values): string {
+  const text = (values.text('host') ?? DEFAULT_HOST).replace(/^\[(.*)\]$/, '$1')
+  if (HOST.test(text)) return text
+  throw bad(values, 'host', 'It is an IP address or a host name, without port.', DEFAULT_HOST)
+}
+
+function accountOf(values: Values): string {
+  const text = values.text('account-id') ?? DEFAULT_ACCOUNT
+  if (ACCOUNT.test(text)) return text
+  throw bad(values, 'account-id', 'An account has exactly 12 digits.', '123456789012')
+}
+
+function backendOf(values: Values): string | undefined {
+  const text = values.text('backend')
+  if (text === undefined) return undefined
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  const plain = url && (url.protocol === 'http:' || url.protocol === 'https:') && url.host !== ''
+  if (plain && url.pathname === '/' && !url.search && !url.username && !url.password) {
+    return url.origin
+  }
+  throw bad(values, 'backend', 'It is an http URL of host and port only.', 'http://localhost:4567')
+}
+
+function bad(values: Values, name: string, why: string, example: string): UserError {
+  const source = values.source(name)
+  return usageError(
+    `${source} is ${JSON.stringify(values.text(name))}.`,
+    why,
+    `Give it as --${name} ${example}.`,
+  )
+}
+
+/** Whether only this machine can reach what listens there. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
+}
