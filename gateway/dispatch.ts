@@ -62,7 +62,7 @@ export function createDispatcher(options: DispatchOptions): Dispatcher {
   const entries = new Map<string, Entry>()
   for (const provider of options.providers) {
     const create = provider.contract.protocol === 'json' ? createJsonCodec : createQueryCodec
-    const codec = create(provider.contract, provider.validationCode)
+    const codec = create(provider)
     entries.set(provider.name, { provider, codec })
   }
 

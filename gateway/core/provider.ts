@@ -26,7 +26,11 @@ export interface Provider {
   readonly handlers: Readonly<Record<string, Handler>>
   /** Code of the fault for input that breaks a constraint of the contract. */
   readonly validationCode: string
+  readonly missing?: MissingFaults
 }
+
+/** By `Operation.member`: code and text of the fault where AWS does not use its generic one. */
+export type MissingFaults = Readonly<Record<string, readonly [code: string, message: string]>>
 
 /** The facts of an AWS API model that the codecs and the router need; generated, never written. */
 export interface ServiceContract {
