@@ -75,7 +75,8 @@ class SimulatedDriver implements Driver {
       const script = scriptOf(container.labels)
       if (typeof script !== 'string') continue
       const reason = `ResourceInitializationError: container ${container.name}: ${script}`
-      return tell({ kind: 'failed', container: container.name, reason })
+      tell({ kind: 'failed', container: container.name, reason })
+      return
     }
     this.#after(spec.id, ACCEPT_MS, () => this.#pull(spec, tell))
   }
@@ -87,7 +88,8 @@ class SimulatedDriver implements Driver {
     this.#after(task.spec.id, delayMs, () => {
       if (start?.fails) {
         const reason = `CannotStartContainerError: ${start.message}`
-        return tell({ kind: 'startFailed', container: name, reason })
+        tell({ kind: 'startFailed', container: name, reason })
+        return
       }
       tell({ kind: 'started', container: name, runtimeId: `${task.spec.id}-${name}` })
       this.#live(task.spec.id, container, script, this.#clock.now(), tell)
@@ -122,15 +124,15 @@ class SimulatedDriver implements Driver {
 
   #pull(spec: TaskSpec, tell: Tell): void {
     tell({ kind: 'pulling' })
-    const pulls = spec.containers.map(({ name, image }) => {
+    const pulls = spec.containers.map(({ name, image, essential }) => {
       const { pull } = partOf(spec, name).script
-      return { name, image, pull, afterMs: pull && !pull.fails ? pull.afterMs : PULL_MS }
+      return { name, image, essential, pull, afterMs: pull && !pull.fails ? pull.afterMs : PULL_MS }
     })
     this.#after(spec.id, Math.max(...pulls.map(({ afterMs }) => afterMs)), () => {
-      for (const { name, image, pull } of pulls) {
+      for (const { name, image, essential, pull } of pulls) {
         if (!pull?.fails) continue
         const reason = `CannotPullContainerError: pull of image ${image} failed: ${pull.message}`
-        return tell({ kind: 'failed', container: name, reason })
+        tell({ kind: essential ? 'failed' : 'startFailed', container: name, reason })
       }
       tell({ kind: 'prepared' })
     })
