@@ -1,0 +1,370 @@
+/**
+ * What a service needs next: desired × actual → actions. Pure; the reconciler carries it out and
+ * asks again until nothing is left to do.
+ */
+import type { TaskStopCode } from '@aws-sdk/client-ecs'
+import { completed, replaceDeployment, tripBreaker } from './deployments.ts'
+import type { DeploymentRow, ServiceRow, TaskRow } from './rows.ts'
+import * as says from './service-events.ts'
+import type { TargetState } from './targets.ts'
+
+/**
+ * A task without health checks and targets is believed healthy once it ran for so long: a task that
+ * crashes right after its start must not let a healthy one be stopped.
+ */
+export const PROVEN_AFTER_MS = 2_000
+
+export interface ServiceView {
+  readonly service: ServiceRow
+  /** Tasks of the service whose last status is not STOPPED, in any order. */
+  readonly tasks: readonly TaskRow[]
+  /** ARNs of the cluster's ACTIVE container instances; DAEMON services run one task on each. */
+  readonly instances: readonly string[]
+  /** Whether an essential container of the task has a health check. */
+  readonly hasHealthCheck: (task: TaskRow) => boolean
+  readonly targetState: (task: TaskRow) => TargetState
+  readonly newDeploymentId: () => string
+  readonly nowMs: number
+}
+
+export interface LaunchAction {
+  readonly deploymentId: string
+  /** For DAEMON: where. */
+  readonly containerInstanceArn?: string
+}
+
+export interface StopAction {
+  readonly task: TaskRow
+  readonly code: TaskStopCode
+  readonly reason: string
+  /** The task failed: it counts against its deployment. */
+  readonly failed: boolean
+}
+
+export interface ServicePlan {
+  /** The service as it is to be stored; the same object when nothing about it changes. */
+  readonly service: ServiceRow
+  readonly launches: readonly LaunchAction[]
+  readonly stops: readonly StopAction[]
+  readonly events: readonly string[]
+  /** When to look again although nothing has changed. */
+  readonly lookAgainAtMs?: number
+}
+
+type Condition = 'starting' | 'healthy' | 'unhealthy' | 'leaving'
+
+/** A task with what the plan needs to know of it. */
+interface Member {
+  readonly task: TaskRow
+  readonly condition: Condition
+}
+
+export function planService(view: ServiceView): ServicePlan {
+  const { service } = view
+  if (service.status === 'INACTIVE') return idle(service)
+  const members = sorted(view.tasks).map((task) => ({ task, condition: conditionOf(view, task) }))
+  if (service.status === 'DRAINING') return planDraining(view, members)
+  // Of another controller: whoever made the tasks says what becomes of them.
+  if (service.deploymentController !== 'ECS') return idle(service)
+  const tripped = tripBreaker(service, view.newDeploymentId, view.nowMs)
+  const current = trimmed(counted(tripped.service, view), view)
+  const [primary] = current.deployments
+  if (!primary) return idle(current)
+  const goal = limitsOf(current, view)
+  const stops = stopsFor(current, primary, members, goal)
+  const launches = launchesFor(current, primary, members, stops, goal, view)
+  const settled = settle(current, primary, members, stops, launches, goal, view.nowMs)
+  return {
+    service: settled.service,
+    launches,
+    stops,
+    events: [...tripped.events, ...settled.events],
+    lookAgainAtMs: nextLook(view, primary, members),
+  }
+}
+
+function idle(service: ServiceRow): ServicePlan {
+  return { service, launches: [], stops: [], events: [] }
+}
+
+// Rows come in any order; the plan must not depend on it.
+function sorted(tasks: readonly TaskRow[]): readonly TaskRow[] {
+  return [...tasks].sort(
+    (left, right) => left.createdAtMs - right.createdAtMs || (left.id < right.id ? -1 : 1),
+  )
+}
+
+function conditionOf(view: ServiceView, task: TaskRow): Condition {
+  if (task.desiredStatus === 'STOPPED' || isStopping(task)) return 'leaving'
+  if (task.lastStatus !== 'RUNNING') return 'starting'
+  const targets = view.targetState(task)
+  if (view.hasHealthCheck(task)) {
+    if (task.healthStatus === 'UNHEALTHY') return inGrace(view, task) ? 'starting' : 'unhealthy'
+    if (task.healthStatus !== 'HEALTHY') return 'starting'
+  }
+  if (targets === 'unhealthy') return inGrace(view, task) ? 'starting' : 'unhealthy'
+  if (targets === 'initial' || targets === 'draining') return 'starting'
+  if (view.hasHealthCheck(task) || targets === 'healthy') return 'healthy'
+  return view.nowMs >= provenAtMs(task) ? 'healthy' : 'starting'
+}
+
+function provenAtMs(task: TaskRow): number {
+  return (task.startedAtMs ?? task.createdAtMs) + PROVEN_AFTER_MS
+}
+
+function isStopping({ lastStatus }: TaskRow): boolean {
+  return (
+    lastStatus === 'DEACTIVATING' || lastStatus === 'STOPPING' || lastStatus === 'DEPROVISIONING'
+  )
+}
+
+function graceEndsAtMs(view: ServiceView, task: TaskRow): number {
+  const grace = (view.service.healthCheckGracePeriodSeconds ?? 0) * 1000
+  return (task.startedAtMs ?? task.createdAtMs) + grace
+}
+
+function inGrace(view: ServiceView, task: TaskRow): boolean {
+  return view.nowMs < graceEndsAtMs(view, task)
+}
+
+interface Limits {
+  readonly desired: number
+  /** Healthy tasks that a deployment must leave. */
+  readonly least: number
+  /** Tasks that may be starting or running at one time. */
+  readonly most: number
+}
+
+/** AWS rounds the minimum up and the maximum down. */
+function limitsOf(service: ServiceRow, view: ServiceView): Limits {
+  const { minimumHealthyPercent = 0, maximumPercent = 100 } = service.deploymentConfiguration
+  const desired =
+    service.schedulingStrategy === 'DAEMON' ? view.instances.length : service.desiredCount
+  return {
+    desired,
+    least: Math.ceil((desired * minimumHealthyPercent) / 100),
+    most: Math.floor((desired * maximumPercent) / 100),
+  }
+}
+
+/** With the desired count of a DAEMON service, which is what its cluster has instances for. */
+function counted(service: ServiceRow, view: ServiceView): ServiceRow {
+  if (service.schedulingStrategy !== 'DAEMON') return service
+  const desiredCount = view.instances.length
+  const [primary] = service.deployments
+  if (service.desiredCount === desiredCount && primary?.desiredCount === desiredCount) {
+    return service
+  }
+  const deployments = service.deployments.map((each) =>
+    each.status === 'PRIMARY' ? { ...each, desiredCount } : each,
+  )
+  return { ...service, desiredCount, deployments }
+}
+
+/** Without the replaced deployments whose last task has left. */
+function trimmed(service: ServiceRow, view: ServiceView): ServiceRow {
+  const alive = new Set(view.tasks.map((task) => task.deploymentId))
+  const deployments = service.deployments.filter(
+    (each) => each.status === 'PRIMARY' || alive.has(each.id),
+  )
+  return deployments.length === service.deployments.length ? service : { ...service, deployments }
+}
+
+function planDraining(view: ServiceView, members: readonly Member[]): ServicePlan {
+  const { service } = view
+  const stops = members
+    .filter(({ condition }) => condition !== 'leaving')
+    .map(({ task }) => scaling(service, task))
+  if (members.length > 0) {
+    return { service, launches: [], stops, events: stopEvents(service, stops) }
+  }
+  const gone: ServiceRow = { ...service, status: 'INACTIVE', deployments: [], steady: false }
+  return idle(gone)
+}
+
+function scaling(service: ServiceRow, task: TaskRow): StopAction {
+  const id = service.deployments[0]?.id ?? task.deploymentId ?? ''
+  return {
+    task,
+    code: 'ServiceSchedulerInitiated',
+    reason: `Scaling activity initiated by (deployment ${id})`,
+    failed: false,
+  }
+}
+
+function stopEvents(service: ServiceRow, stops: readonly StopAction[]): string[] {
+  if (stops.length === 0) return []
+  return [
+    says.tasksStopped(
+      service,
+      stops.map(({ task }) => task),
+    ),
+  ]
+}
+
+/** Unhealthy tasks, then more than are wanted, then those of replaced deployments as far as health allows. */
+function stopsFor(
+  service: ServiceRow,
+  primary: DeploymentRow,
+  members: readonly Member[],
+  goal: Limits,
+): StopAction[] {
+  const unhealthy = members.filter(({ condition }) => condition === 'unhealthy')
+  const usable = members.filter(
+    ({ condition }) => condition === 'healthy' || condition === 'starting',
+  )
+  const mine = usable.filter(({ task }) => task.deploymentId === primary.id)
+  const old = usable.filter(({ task }) => task.deploymentId !== primary.id)
+  const surplus =
+    service.schedulingStrategy === 'DAEMON'
+      ? misplaced(mine, service)
+      : surplusOf(mine, goal.desired)
+  // A failed deployment that nothing takes back leaves what ran before it alone.
+  const drained =
+    primary.rolloutState === 'FAILED' ? [] : drainable(members, mine, old, surplus, goal)
+  return [
+    ...unhealthy.map(({ task }) => unhealthyStop(task)),
+    ...[...surplus, ...drained].map(({ task }) => scaling(service, task)),
+  ]
+}
+
+function unhealthyStop(task: TaskRow): StopAction {
+  const container = task.healthStatus === 'UNHEALTHY'
+  return {
+    task,
+    code: 'ServiceSchedulerInitiated',
+    reason: container ? 'Task failed container health checks' : 'Task failed ELB health checks',
+    failed: true,
+  }
+}
+
+/** Those that have not proven themselves first, then the newest. */
+function surplusOf(mine: readonly Member[], wanted: number): readonly Member[] {
+  const count = mine.length - wanted
+  if (count <= 0) return []
+  const starting = mine.filter(({ condition }) => condition === 'starting').reverse()
+  const healthy = mine.filter(({ condition }) => condition === 'healthy').reverse()
+  return [...starting, ...healthy].slice(0, count)
+}
+
+/** Of a DAEMON: all but the first task of each instance. */
+function misplaced(mine: readonly Member[], service: ServiceRow): readonly Member[] {
+  const seen = new Set<string | undefined>()
+  return mine.filter(({ task }) => {
+    const again = seen.has(task.containerInstanceArn) || service.desiredCount === 0
+    seen.add(task.containerInstanceArn)
+    return again
+  })
+}
+
+function drainable(
+  members: readonly Member[],
+  mine: readonly Member[],
+  old: readonly Member[],
+  surplus: readonly Member[],
+  goal: Limits,
+): readonly Member[] {
+  const leavingHealthy = surplus.filter(({ condition }) => condition === 'healthy').length
+  const healthyMine = mine.filter(({ condition }) => condition === 'healthy').length
+  const healthyOld = old.filter(({ condition }) => condition === 'healthy')
+  const healthy = healthyMine + healthyOld.length - leavingHealthy
+  const starting = old.filter(({ condition }) => condition === 'starting')
+  // More than enough are healthy: the old ones go. There is no room for new ones: as many old ones
+  // go as the minimum allows.
+  const room = goal.most - occupying(members)
+  const missing = goal.desired - (mine.length - surplus.length)
+  const blocked = Math.max(0, missing - Math.max(0, room) - starting.length)
+  const count = Math.min(
+    healthy - goal.least,
+    Math.max(healthy - goal.desired, blocked),
+    healthyOld.length,
+  )
+  return [...starting, ...healthyOld.slice(0, Math.max(0, count))]
+}
+
+/** Tasks that count against the maximum: all that are starting or running, even if asked to stop. */
+function occupying(members: readonly Member[]): number {
+  return members.filter(({ task }) => !isStopping(task)).length
+}
+
+function launchesFor(
+  service: ServiceRow,
+  primary: DeploymentRow,
+  members: readonly Member[],
+  stops: readonly StopAction[],
+  goal: Limits,
+  view: ServiceView,
+): LaunchAction[] {
+  if (primary.rolloutState === 'FAILED' || view.nowMs < (primary.notBeforeMs ?? 0)) return []
+  const room = goal.most - occupying(members)
+  const stopped = new Set(stops.map(({ task }) => task))
+  const staying = members.filter(
+    ({ task, condition }) =>
+      task.deploymentId === primary.id && condition !== 'leaving' && !stopped.has(task),
+  )
+  if (service.schedulingStrategy === 'DAEMON') {
+    const taken = new Set(members.map(({ task }) => task.containerInstanceArn))
+    return view.instances
+      .filter((arn) => !taken.has(arn))
+      .slice(0, Math.max(0, room))
+      .map((containerInstanceArn) => ({ deploymentId: primary.id, containerInstanceArn }))
+  }
+  const count = Math.max(0, Math.min(goal.desired - staying.length, room))
+  return Array.from({ length: count }, () => ({ deploymentId: primary.id }))
+}
+
+/** What there is to tell, and to note in the service, once the actions are known. */
+function settle(
+  service: ServiceRow,
+  primary: DeploymentRow,
+  members: readonly Member[],
+  stops: readonly StopAction[],
+  launches: readonly LaunchAction[],
+  goal: Limits,
+  nowMs: number,
+): { service: ServiceRow; events: readonly string[] } {
+  const events: string[] = []
+  for (const { task, failed } of stops) {
+    const kind = task.healthStatus === 'UNHEALTHY' ? 'container' : 'ELB'
+    if (failed) events.push(says.taskUnhealthy(service, task, kind))
+  }
+  events.push(...stopEvents(service, stops))
+  const whole =
+    stops.length === 0 &&
+    launches.length === 0 &&
+    members.length === goal.desired &&
+    members.every(
+      ({ task, condition }) => condition === 'healthy' && task.deploymentId === primary.id,
+    )
+  if (!whole) {
+    const disturbed = service.steady && (stops.length > 0 || launches.length > 0)
+    return { service: disturbed ? { ...service, steady: false } : service, events }
+  }
+  const done = completed(service, nowMs)
+  events.push(...done.events)
+  const rested = restedAfterFailures(done.service)
+  if (rested.steady) return { service: rested, events }
+  return { service: { ...rested, steady: true }, events: [...events, says.steadyState(rested)] }
+}
+
+/** A deployment all of whose tasks are healthy has no failures that follow on one another. */
+function restedAfterFailures(service: ServiceRow): ServiceRow {
+  const [primary] = service.deployments
+  if (!primary || primary.failedTasks === 0 || primary.rolloutState === 'FAILED') return service
+  return replaceDeployment(service, { ...primary, failedTasks: 0, notBeforeMs: undefined })
+}
+
+function nextLook(
+  view: ServiceView,
+  primary: DeploymentRow,
+  members: readonly Member[],
+): number | undefined {
+  const times: number[] = []
+  if (primary.notBeforeMs !== undefined) times.push(primary.notBeforeMs)
+  for (const { task, condition } of members) {
+    if (condition !== 'starting' || task.lastStatus !== 'RUNNING') continue
+    times.push(provenAtMs(task), graceEndsAtMs(view, task))
+  }
+  const later = times.filter((time) => time > view.nowMs)
+  return later.length > 0 ? Math.min(...later) : undefined
+}

@@ -1,0 +1,54 @@
+/** What a service's events say, in AWS's words. */
+import type { DeploymentRow, ServiceRow, TaskRow } from './rows.ts'
+
+type Named = Pick<ServiceRow, 'name'>
+type Deployment = Pick<DeploymentRow, 'id'>
+
+export function tasksStarted(service: Named, taskIds: readonly string[]): string {
+  return `(service ${service.name}) has started ${taskIds.length} tasks: ${namesOf(taskIds)}.`
+}
+
+export function tasksStopped(service: Named, tasks: readonly Pick<TaskRow, 'id'>[]): string {
+  const names = namesOf(tasks.map((task) => task.id))
+  return `(service ${service.name}) has stopped ${tasks.length} running tasks: ${names}.`
+}
+
+export function steadyState(service: Named): string {
+  return `(service ${service.name}) has reached a steady state.`
+}
+
+export function deploymentCompleted(service: Named, { id }: Deployment): string {
+  return `(service ${service.name}) (deployment ${id}) deployment completed.`
+}
+
+export function deploymentFailed(service: Named, { id }: Deployment): string {
+  return `(service ${service.name}) (deployment ${id}) deployment failed: tasks failed to start.`
+}
+
+export function rollingBack(service: Named, { id }: Deployment): string {
+  return `(service ${service.name}) rolling back to deployment ${id}.`
+}
+
+export function cannotStart(service: Named): string {
+  return `(service ${service.name}) is unable to consistently start tasks successfully. For more information, see the Troubleshooting section of the Amazon ECS Developer Guide.`
+}
+
+export function cannotPlace(service: Named, reason: string): string {
+  return `(service ${service.name}) was unable to place a task. Reason: ${reason}.`
+}
+
+export function targetsRegistered(service: Named, count: number, group: string): string {
+  return `(service ${service.name}) registered ${count} targets in (target-group ${group})`
+}
+
+export function targetsDeregistered(service: Named, count: number, group: string): string {
+  return `(service ${service.name}) deregistered ${count} targets in (target-group ${group})`
+}
+
+export function taskUnhealthy(service: Named, task: Pick<TaskRow, 'id'>, why: string): string {
+  return `(service ${service.name}) (task ${task.id}) failed ${why} health checks.`
+}
+
+function namesOf(taskIds: readonly string[]): string {
+  return taskIds.map((id) => `(task ${id})`).join(' ')
+}
