@@ -1,13 +1,5 @@
 /** Rows as columns in Arrow's memory layout, so that they cross to the engine without being copied. */
-
-export type SqlType = 'VARCHAR' | 'DOUBLE' | 'BIGINT' | 'BOOLEAN' | 'TIMESTAMP'
-
-export interface SqlColumn {
-  readonly name: string
-  /** TIMESTAMP cells are milliseconds since the epoch, a Date or ISO text; UTC. */
-  readonly type: SqlType
-  readonly description: string
-}
+import type { SqlColumn, SqlType } from './core/sql-table.ts'
 
 /** One column of a batch. `valid` has a bit for each row, least significant first; 0 is NULL. */
 export interface ColumnBatch {

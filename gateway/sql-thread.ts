@@ -1,7 +1,8 @@
 /** One thread of `sql-worker.ts`, spoken to by request and reply. */
 import { Worker } from 'node:worker_threads'
+import type { SqlSchema } from './core/sql-table.ts'
 import { SqlFault, type SqlReason } from './sql-guard.ts'
-import type { SqlAnswer, SqlReply, SqlRequest, SqlSchema } from './sql-worker.ts'
+import type { SqlAnswer, SqlReply, SqlRequest } from './sql-worker.ts'
 
 interface Waiting {
   readonly resolve: (answer: SqlAnswer | undefined) => void

@@ -6,14 +6,9 @@ import { createRequire } from 'node:module'
 import { parentPort } from 'node:worker_threads'
 import type * as Duck from '@duckdb/duckdb-wasm/blocking'
 import type * as Arrow from 'apache-arrow'
-import type { Batch, ColumnBatch, SqlColumn, SqlType } from './sql-batch.ts'
+import type { SqlSchema, SqlType } from './core/sql-table.ts'
+import type { Batch, ColumnBatch } from './sql-batch.ts'
 import { cellOf, type SqlCell, typeNameOf } from './sql-values.ts'
-
-export interface SqlSchema {
-  readonly name: string
-  readonly description: string
-  readonly columns: readonly SqlColumn[]
-}
 
 /** What the thread is asked; it answers each in turn. */
 export type SqlRequest =

@@ -2,22 +2,11 @@
 import { type Clock, systemClock, type Timer } from './core/clock.ts'
 import { messageOf } from './core/fault.ts'
 import type { Logger } from './core/log.ts'
-import { batchOf, buffersOf, type SqlColumn } from './sql-batch.ts'
+import type { SqlTable } from './core/sql-table.ts'
+import { batchOf, buffersOf } from './sql-batch.ts'
 import { assertReads, mentioned, SqlFault, type SqlReason } from './sql-guard.ts'
 import { SqlThread } from './sql-thread.ts'
 import type { SqlAnswer } from './sql-worker.ts'
-
-export interface SqlTable {
-  /** Lower case: SQL names do not heed case. */
-  readonly name: string
-  readonly description: string
-  readonly columns: readonly SqlColumn[]
-  /**
-   * The rows as they are at this moment, cells in the order of the columns. What is iterated later
-   * must not show later changes.
-   */
-  rows(): Iterable<readonly unknown[]> | AsyncIterable<readonly unknown[]>
-}
 
 export interface SqlEngineOptions {
   readonly tables: readonly SqlTable[]
