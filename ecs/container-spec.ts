@@ -39,7 +39,7 @@ export function containerSpec(
     stopTimeoutMs: (stopTimeout ?? DEFAULT_STOP_TIMEOUT_S) * MS_PER_SECOND,
     healthCheck: healthCheckSpec(healthCheck),
     ports: container.disableNetworking ? [] : portsOf(container, network),
-    mounts: mountsOf(container, definition, new Set()),
+    mounts: mountsOf(container, definition),
     labels: container.dockerLabels ?? {},
     cpuUnits: (override.cpu ?? container.cpu) || undefined,
     memoryMiB: override.memory ?? container.memory,
@@ -123,17 +123,12 @@ function portsOf(container: Container, network: TaskSpec['network']): PortSpec[]
   return ports
 }
 
-/** Its own mounts and those of the containers it takes volumes from; `seen` ends circles. */
-function mountsOf(
-  container: Container,
-  definition: TaskDefinitionBody,
-  seen: ReadonlySet<string>,
-): MountSpec[] {
+/** Its own mounts and those of the containers it takes volumes from: never a circle, by the rules. */
+function mountsOf(container: Container, definition: TaskDefinitionBody): MountSpec[] {
   const mounts = new Map<string, MountSpec>()
   for (const { sourceContainer = '', readOnly = false } of container.volumesFrom ?? []) {
     const source = containerNamed(definition, sourceContainer)
-    if (!source || seen.has(sourceContainer)) continue
-    for (const mount of mountsOf(source, definition, new Set([...seen, container.name ?? '']))) {
+    for (const mount of source ? mountsOf(source, definition) : []) {
       mounts.set(mount.containerPath, { ...mount, readOnly: mount.readOnly || readOnly })
     }
   }

@@ -102,6 +102,8 @@ test('unhonoured: files, secrets and remote volumes are named', () => {
 const NONE =
   'No Fargate configuration exists for given values: 256 CPU, 4096 memory. See the Amazon ECS documentation for the valid values.'
 
+const EMPTY = JSON.stringify({ containerOverrides: [{ name: 'web', command: [''] }] }).length
+
 /** Overrides of `web`, on EC2 or Fargate; the fault where they are refused. */
 const overrides: readonly (readonly [
   string,
@@ -125,8 +127,13 @@ const overrides: readonly (readonly [
     'Container.name should not be null or empty.',
   ],
   [
-    'too many characters',
-    { containerOverrides: [{ name: 'web', command: ['x'.repeat(8192)] }] },
+    '8192 characters',
+    { containerOverrides: [{ name: 'web', command: ['x'.repeat(8192 - EMPTY)] }] },
+    'EC2',
+  ],
+  [
+    '8193 characters',
+    { containerOverrides: [{ name: 'web', command: ['x'.repeat(8193 - EMPTY)] }] },
     'EC2',
     'Container Overrides length must be at most 8192',
   ],
@@ -156,6 +163,11 @@ const overrides: readonly (readonly [
   [
     'more memory than the task had',
     { memory: '1024', containerOverrides: [{ name: 'web', memory: 1024 }] },
+    'FARGATE',
+  ],
+  [
+    'a reservation as large as the task',
+    { containerOverrides: [{ name: 'web', memoryReservation: 512 }] },
     'FARGATE',
   ],
   [

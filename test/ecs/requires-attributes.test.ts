@@ -147,6 +147,61 @@ const attributes: readonly (readonly [string, RegisterTaskDefinitionRequest, str
     ],
   ],
   [
+    'an image of ECR without a role',
+    withContainers(web({ image: ECR })),
+    [`${AGENT}ecr-auth`, `${API}1.19`],
+  ],
+  [
+    'credentials, files and a driver that does not block',
+    ec2({
+      executionRoleArn: ROLE,
+      containerDefinitions: [
+        web({
+          repositoryCredentials: { credentialsParameter: 'a' },
+          environmentFiles: [{ type: 's3', value: 'arn:aws:s3:::bucket/a.env' }],
+          credentialSpecs: ['credentialspec:a'],
+          logConfiguration: { logDriver: 'json-file', options: { mode: 'non-blocking' } },
+        }),
+      ],
+    }),
+    [
+      `${AGENT}logging-driver.json-file`,
+      `${API}1.18`,
+      `${API}1.28`,
+      `${ABILITY}private-registry-authentication.secretsmanager`,
+      `${ABILITY}env-files.s3`,
+      `${ABILITY}gmsa`,
+    ],
+  ],
+  [
+    'a proxy and a Windows file server',
+    ec2({
+      networkMode: 'awsvpc',
+      proxyConfiguration: {
+        containerName: 'web',
+        properties: ['ProxyIngressPort', 'ProxyEgressPort', 'AppPorts', 'EgressIgnoredIPs'].map(
+          (name) => ({ name, value: '1' }),
+        ),
+      },
+      volumes: [
+        {
+          name: 'a',
+          fsxWindowsFileServerVolumeConfiguration: {
+            fileSystemId: 'f',
+            rootDirectory: 'a',
+            authorizationConfig: { credentialsParameter: 'a', domain: 'a' },
+          },
+        },
+      ],
+    }),
+    [`${API}1.18`, `${ABILITY}task-eni`, `${ABILITY}aws-appmesh`, `${ABILITY}fsxWindowsFileServer`],
+  ],
+  [
+    'a Docker volume',
+    ec2({ volumes: [{ name: 'a', dockerVolumeConfiguration: {} }] }),
+    [`${API}1.25`, `${ABILITY}docker-plugin.local`],
+  ],
+  [
     'more ephemeral storage',
     fargate({ ephemeralStorage: { sizeInGiB: 30 } }),
     [`${ABILITY}extensible-ephemeral-storage`, `${API}1.18`, `${ABILITY}task-eni`],

@@ -167,6 +167,13 @@ rule('fargateObjections of a container', [
   ],
 ])
 
+const fsxWindowsFileServerVolumeConfiguration = {
+  fileSystemId: 'fs-1',
+  rootDirectory: 'a',
+  authorizationConfig: { credentialsParameter: 'a', domain: 'a' },
+}
+const fsx = [{ name: 'a', fsxWindowsFileServerVolumeConfiguration }]
+
 const on = (compatibility: Compatibility, change: Parameters<typeof ec2>[0] = {}) =>
   ec2({ requiresCompatibilities: [compatibility], ...change })
 const efs = [{ name: 'a', efsVolumeConfiguration: { fileSystemId: 'fs-1' } }]
@@ -190,6 +197,26 @@ rule('objections of other launch types', [
     on('MANAGED_INSTANCES'),
     'Managed Instances only support network modes ‘awsvpc’ and ‘host’.',
   ],
+  [
+    'EXTERNAL with a disk configured at launch',
+    on('EXTERNAL', { volumes: [{ name: 'a', configuredAtLaunch: true }] }),
+    'External compatible task definitions do not support configuredAtLaunch',
+  ],
+  [
+    'MANAGED_INSTANCES with Windows',
+    on('MANAGED_INSTANCES', {
+      networkMode: 'host',
+      runtimePlatform: { operatingSystemFamily: 'WINDOWS_SERVER_2022_CORE' },
+    }),
+    'Managed Instances compatible task definitions do not support Windows',
+  ],
+  [
+    'MANAGED_INSTANCES with FSx',
+    on('MANAGED_INSTANCES', { networkMode: 'host', volumes: fsx }),
+    'Managed Instances compatible task definitions do not support fsxWindowsFileServerVolumeConfiguration',
+  ],
+  ['FARGATE with FSx', fargate({ volumes: fsx }), no('fsxWindowsFileServerVolumeConfiguration')],
+  ['EC2 with FSx', on('EC2', { volumes: fsx })],
   [
     'EC2 with everything that Fargate refuses',
     on('EC2', { containerDefinitions: [web({ privileged: true })] }),

@@ -34,6 +34,7 @@ rule('checkContainers', [
     withContainers(web({ name: 'a b' })),
     'Container.name contains invalid characters.',
   ],
+  ['a name of 255 characters', withContainers(web({ name: LONG.slice(1) }))],
   [
     'a name of 256 characters',
     withContainers(web({ name: LONG })),
@@ -133,6 +134,10 @@ rule('checkRestartPolicies', [
     '59 seconds',
     withContainers(web({ restartPolicy: { enabled: true, restartAttemptPeriod: 59 } })),
     "The 'restartAttemptPeriod' setting for container 'web' must be between 60 and 1800.",
+  ],
+  [
+    '50 exit codes',
+    withContainers(web({ restartPolicy: { enabled: true, ignoredExitCodes: Array(50).fill(1) } })),
   ],
   [
     '51 exit codes',

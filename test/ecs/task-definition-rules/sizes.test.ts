@@ -17,6 +17,8 @@ const texts: readonly (readonly [string, number | undefined, number | undefined]
   ['1e3', undefined, undefined],
   ['1.5', undefined, undefined],
   ['1 MB', undefined, undefined],
+  ['1'.padStart(24), 1, 1],
+  ['1'.padStart(25), undefined, undefined],
   ['9'.repeat(100_000), undefined, undefined],
 ]
 
@@ -107,6 +109,7 @@ rule('checkTaskSize', [
   ['words for cpu', ec2({ cpu: 'much' }), "Invalid 'cpu' setting for task."],
   ['an empty cpu', ec2({ cpu: '' }), "Invalid 'cpu' setting for task."],
   ['words for memory', ec2({ memory: '1TB' }), "Invalid 'memory' setting for task."],
+  ['4 MiB', ec2({ memory: '4', containerDefinitions: [web({ memory: 4 })] })],
   ['3 MiB', ec2({ memory: '3' }), "Invalid 'memory' setting for task."],
 ])
 
@@ -148,6 +151,10 @@ rule('checkContainerSizes', [
         web({ name: 'b', memoryReservation: 50 }),
       ],
     }),
+  ],
+  [
+    'reservations that just fit together',
+    ec2({ memory: '256', containerDefinitions: [web(), web({ name: 'b' })] }),
   ],
   [
     'reservations that do not fit together',

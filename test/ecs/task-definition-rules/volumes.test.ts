@@ -106,6 +106,11 @@ rule('checkEfsVolume', [
     efs({ transitEncryptionPort: 2049 }),
     'TransitEncryptionPort requires that TransitEncryption is enabled.',
   ],
+  ['the first port of encryption', efs({ transitEncryption: 'ENABLED', transitEncryptionPort: 1 })],
+  [
+    'the last port of encryption',
+    efs({ transitEncryption: 'ENABLED', transitEncryptionPort: 65_535 }),
+  ],
   [
     'a port beyond the last',
     efs({ transitEncryption: 'ENABLED', transitEncryptionPort: 65_536 }),
