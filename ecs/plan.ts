@@ -62,14 +62,14 @@ interface Member {
 export function planService(view: ServiceView): ServicePlan {
   const { service } = view
   if (service.status === 'INACTIVE') return idle(service)
-  const members = sorted(view.tasks).map((task) => ({ task, condition: conditionOf(view, task) }))
-  if (service.status === 'DRAINING') return planDraining(view, members)
+  if (service.status === 'DRAINING') return planDraining(view, membersOf(view, undefined))
   // Of another controller: whoever made the tasks says what becomes of them.
   if (service.deploymentController !== 'ECS') return idle(service)
   const tripped = tripBreaker(service, view.newDeploymentId, view.nowMs)
   const current = trimmed(counted(tripped.service, view), view)
   const [primary] = current.deployments
   if (!primary) return idle(current)
+  const members = membersOf(view, primary)
   const goal = limitsOf(current, view)
   const stops = stopsFor(current, primary, members, goal)
   const launches = launchesFor(current, primary, members, stops, goal, view)
@@ -88,13 +88,17 @@ function idle(service: ServiceRow): ServicePlan {
 }
 
 // Rows come in any order; the plan must not depend on it.
-function sorted(tasks: readonly TaskRow[]): readonly TaskRow[] {
-  return [...tasks].sort(
-    (left, right) => left.createdAtMs - right.createdAtMs || (left.id < right.id ? -1 : 1),
-  )
+function membersOf(view: ServiceView, primary: DeploymentRow | undefined): readonly Member[] {
+  return [...view.tasks]
+    .sort((left, right) => left.createdAtMs - right.createdAtMs || (left.id < right.id ? -1 : 1))
+    .map((task) => ({ task, condition: conditionOf(view, task, primary) }))
 }
 
-function conditionOf(view: ServiceView, task: TaskRow): Condition {
+function conditionOf(
+  view: ServiceView,
+  task: TaskRow,
+  primary: DeploymentRow | undefined,
+): Condition {
   if (task.desiredStatus === 'STOPPED' || isStopping(task)) return 'leaving'
   if (task.lastStatus !== 'RUNNING') return 'starting'
   const targets = view.targetState(task)
@@ -105,6 +109,8 @@ function conditionOf(view: ServiceView, task: TaskRow): Condition {
   if (targets === 'unhealthy') return inGrace(view, task) ? 'starting' : 'unhealthy'
   if (targets === 'initial' || targets === 'draining') return 'starting'
   if (view.hasHealthCheck(task) || targets === 'healthy') return 'healthy'
+  // What is being replaced counts as long as it runs; what replaces it has to prove itself first.
+  if (task.deploymentId !== primary?.id) return 'healthy'
   return view.nowMs >= provenAtMs(task) ? 'healthy' : 'starting'
 }
 

@@ -301,6 +301,7 @@ export function openRows(store: Store): EcsRows {
         cluster: (row) => row.clusterArn,
         clusterLive: (row) => (row.status === 'INACTIVE' ? undefined : row.clusterArn),
         live: (row) => (row.status === 'INACTIVE' ? undefined : 'yes'),
+        inactive: (row) => (row.status === 'INACTIVE' ? 'yes' : undefined),
       },
     }),
     serviceEvents: store.collection<ServiceEventRow>('serviceEvents', {

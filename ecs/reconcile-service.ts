@@ -1,0 +1,184 @@
+/** One pass over one service: its rows go into the plan, what the plan says goes into the rows. */
+import type { EcsContext } from './context.ts'
+import { recordFailure } from './deployments.ts'
+import { instanceFor } from './operations/container-instances.ts'
+import { spread } from './placement.ts'
+import { type LaunchAction, planService, type ServicePlan, type ServiceView } from './plan.ts'
+import {
+  type ClusterRow,
+  MAX_SERVICE_EVENTS,
+  type ServiceEventRow,
+  type ServiceRow,
+  type TaskRow,
+} from './rows.ts'
+import { tasksStarted } from './service-events.ts'
+import { launchTypeOf } from './service-rules.ts'
+import type { TargetRegistrar } from './targets.ts'
+import { newTask } from './task-factory.ts'
+import { factsOf } from './task-spec.ts'
+import { askedToStop } from './task-state.ts'
+
+const DEPLOYMENT_DIGITS = 19
+
+/** Plans and writes in one transaction; when to look again, in milliseconds since the epoch. */
+export function reconcileService(
+  context: EcsContext,
+  targets: TargetRegistrar,
+  arn: string,
+): number | undefined {
+  const { rows, store, log } = context
+  const service = rows.services.get(arn)
+  const cluster = service && rows.clusters.get(service.clusterArn)
+  if (!service || !cluster || service.status === 'INACTIVE') return undefined
+  return store.transact(() => {
+    const plan = planService(viewOf(context, targets, service, cluster))
+    carryOut(context, service, cluster, plan)
+    if (plan.launches.length > 0 || plan.stops.length > 0) {
+      log.debug('service planned', {
+        service: arn,
+        launches: plan.launches.length,
+        stops: plan.stops.length,
+      })
+    }
+    return plan.lookAgainAtMs
+  })
+}
+
+function viewOf(
+  context: EcsContext,
+  targets: TargetRegistrar,
+  service: ServiceRow,
+  cluster: ClusterRow,
+): ServiceView {
+  const { rows, clock, ids } = context
+  const balancersOf = (task: TaskRow) => {
+    const own = service.deployments.find((each) => each.id === task.deploymentId)
+    return (own ?? service.launch).loadBalancers ?? []
+  }
+  return {
+    service,
+    tasks: [...rows.tasks.by('serviceLive', service.arn)],
+    instances: service.schedulingStrategy === 'DAEMON' ? instancesOf(context, cluster) : [],
+    hasHealthCheck(task) {
+      const definition = rows.taskDefinitions.get(task.taskDefinitionArn)
+      if (!definition) return false
+      const { essential, checked } = factsOf(definition)
+      for (const name of checked) if (essential.has(name)) return true
+      return false
+    },
+    targetState(task) {
+      const balancers = balancersOf(task)
+      return balancers.length === 0 ? 'none' : targets.state(task, balancers)
+    },
+    newDeploymentId: () => `ecs-svc/${ids.decimal(DEPLOYMENT_DIGITS)}`,
+    nowMs: clock.now(),
+  }
+}
+
+function instancesOf(context: EcsContext, cluster: ClusterRow): string[] {
+  instanceFor(context, cluster)
+  return [...context.rows.containerInstances.by('cluster', cluster.arn)]
+    .filter(({ status }) => status === 'ACTIVE')
+    .map(({ arn }) => arn)
+}
+
+function carryOut(
+  context: EcsContext,
+  before: ServiceRow,
+  cluster: ClusterRow,
+  plan: ServicePlan,
+): void {
+  const { rows, clock } = context
+  let service = plan.service
+  const events = [...plan.events]
+  for (const { task, code, reason, failed } of plan.stops) {
+    rows.tasks.put(task.arn, askedToStop(task, code, reason, clock.now()))
+    if (!failed) continue
+    const changed = recordFailure(service, task.deploymentId ?? '', clock.now())
+    service = changed.service
+    events.push(...changed.events)
+  }
+  const started = launch(context, service, cluster, plan.launches)
+  if (started.length > 0) {
+    const ids = started.map(({ id }) => id)
+    events.unshift(tasksStarted(service, ids))
+  }
+  if (service !== before) rows.services.put(service.arn, service)
+  addServiceEvents(context, service, events)
+}
+
+function launch(
+  context: EcsContext,
+  service: ServiceRow,
+  cluster: ClusterRow,
+  launches: readonly LaunchAction[],
+): TaskRow[] {
+  const { rows } = context
+  const deployment = service.deployments.find((each) => each.id === launches[0]?.deploymentId)
+  const definition = deployment && rows.taskDefinitions.get(deployment.taskDefinitionArn)
+  if (!definition) return []
+  const launchType = launchTypeOf(deployment)
+  const strategy = deployment.capacityProviderStrategy ?? []
+  const providers = spread(strategy, launches.length, takenBy(context, service, strategy.length))
+  const instance = launchType === 'EC2' ? instanceFor(context, cluster)?.arn : undefined
+  return launches.map((action, index) => {
+    const row = newTask(context, {
+      cluster,
+      definition,
+      launchType,
+      capacityProviderName: providers[index],
+      containerInstanceArn: action.containerInstanceArn ?? instance,
+      platformVersion: deployment.platformVersion,
+      networkConfiguration: deployment.networkConfiguration,
+      enableExecuteCommand: service.enableExecuteCommand,
+      enableECSManagedTags: service.enableECSManagedTags,
+      propagateTags: service.propagateTags,
+      tags: [],
+      service: {
+        arn: service.arn,
+        name: service.name,
+        deploymentId: deployment.id,
+        tags: service.tags,
+      },
+    })
+    rows.tasks.put(row.arn, row)
+    return row
+  })
+}
+
+function takenBy(context: EcsContext, service: ServiceRow, providers: number): Map<string, number> {
+  const taken = new Map<string, number>()
+  if (providers === 0) return taken
+  for (const task of context.rows.tasks.by('serviceLive', service.arn)) {
+    const name = task.capacityProviderName
+    if (name !== undefined) taken.set(name, (taken.get(name) ?? 0) + 1)
+  }
+  return taken
+}
+
+/** Adds events to a service, oldest first, and lets go of the oldest over the limit. */
+export function addServiceEvents(
+  context: EcsContext,
+  service: ServiceRow,
+  messages: readonly string[],
+): void {
+  if (messages.length === 0) return
+  const { rows, ids, clock } = context
+  for (const message of messages) {
+    const event: ServiceEventRow = {
+      arn: service.arn,
+      account: service.account,
+      region: service.region,
+      id: ids.uuid(),
+      serviceArn: service.arn,
+      createdAtMs: clock.now(),
+      message,
+    }
+    rows.serviceEvents.put(event.id, event)
+  }
+  const mine = rows.serviceEvents.by('service', service.arn)
+  for (const event of mine) {
+    if (mine.size <= MAX_SERVICE_EVENTS) break
+    rows.serviceEvents.delete(event.id)
+  }
+}

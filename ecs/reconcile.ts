@@ -1,0 +1,282 @@
+/**
+ * Makes what is wanted so. The only awaiter of the runtime: handlers write rows, durable changes
+ * come here by key, and each pass looks at the rows as they are now, however many changes it missed.
+ */
+import { RuntimeFault, type TaskRuntime, type TaskState } from '../cluster/runtime.ts'
+import { messageOf } from '../gateway/core/fault.ts'
+import type { Change } from '../gateway/core/store.ts'
+import type { EcsContext } from './context.ts'
+import { recordFailure } from './deployments.ts'
+import { KeyedQueue } from './keyed-queue.ts'
+import { addServiceEvents, reconcileService } from './reconcile-service.ts'
+import type { ServiceRow, TaskRow } from './rows.ts'
+import * as says from './service-events.ts'
+import { sweep } from './sweep.ts'
+import type { TargetRegistrar } from './targets.ts'
+import { factsOf, specOf } from './task-spec.ts'
+import { applyState, failedToStart, lostTask, neverStarted } from './task-state.ts'
+import { within } from './within.ts'
+
+const CONCURRENCY = 64
+export const SWEEP_EVERY_MS = 30_000
+const RUNTIME_TIMEOUT_MS = 60_000
+const TASK = 'task '
+const SERVICE = 'service '
+
+export interface ReconcilerOptions {
+  readonly context: EcsContext
+  readonly runtime: TaskRuntime
+  readonly targets: TargetRegistrar
+}
+
+export interface ReconcilerHealth {
+  readonly status: 'up' | 'degraded' | 'down'
+  readonly detail: string
+}
+
+export interface Reconciler {
+  /** Takes over what the runtime has, then goes on until closed. */
+  start(): Promise<void>
+  close(): Promise<void>
+  health(): ReconcilerHealth
+  passes(): number
+  /** Resolves when nothing is left to do at once. */
+  idle(): Promise<void>
+}
+
+export function createReconciler(options: ReconcilerOptions): Reconciler {
+  const { context, runtime, targets } = options
+  const { rows, store, clock, log } = context
+  /** Tasks that the runtime has accepted, by id. */
+  const accepted = new Map<string, string>()
+  const askedToStop = new Set<string>()
+  const registered = new Set<string>()
+  const queue = new KeyedQueue({ clock, concurrency: CONCURRENCY, work, onFailure })
+  const stopListening: (() => void)[] = []
+  let status: 'starting' | 'running' | 'closed' = 'starting'
+  let sweepTimer = clock.after(SWEEP_EVERY_MS, () => {})
+
+  function work(key: string): Promise<void> | void {
+    if (key.startsWith(TASK)) return taskPass(key.slice(TASK.length))
+    return servicePass(key.slice(SERVICE.length))
+  }
+
+  function onFailure(key: string, thrown: unknown, failures: number): void {
+    const reason = messageOf(thrown)
+    log.warn(`reconciling failed: ${reason}`, { key, failures })
+    const task = key.startsWith(TASK) ? rows.tasks.get(key.slice(TASK.length)) : undefined
+    const service = task?.serviceArn ? rows.services.get(task.serviceArn) : undefined
+    if (service && failures === 1) {
+      const message = says.cannotPlace(service, reason)
+      store.transact(() => addServiceEvents(context, service, [message]))
+    }
+  }
+
+  async function taskPass(arn: string): Promise<void> {
+    const row = rows.tasks.get(arn)
+    if (!row || row.lastStatus === 'STOPPED') return
+    if (row.desiredStatus === 'STOPPED') return stopTask(row)
+    if (!accepted.has(row.id)) return launchTask(row)
+    if (row.lastStatus === 'RUNNING') await registerTargets(row)
+  }
+
+  async function launchTask(row: TaskRow): Promise<void> {
+    const definition = rows.taskDefinitions.get(row.taskDefinitionArn)
+    if (!definition) return fail(row, 'The task definition of the task was deleted.')
+    // Nothing is started that could be forgotten: its row is durable first.
+    await store.durable()
+    try {
+      accepted.set(row.id, row.arn)
+      await within(
+        clock,
+        RUNTIME_TIMEOUT_MS,
+        'start the task',
+        runtime.run(specOf(row, definition)),
+      )
+    } catch (thrown) {
+      accepted.delete(row.id)
+      if (!(thrown instanceof RuntimeFault)) throw thrown
+      return fail(row, `${thrown.code}: ${thrown.message}`)
+    }
+    // It may have been asked to stop while the runtime took it on.
+    if (rows.tasks.get(row.arn)?.desiredStatus === 'STOPPED') queue.add(TASK + row.arn)
+  }
+
+  function fail(row: TaskRow, reason: string): void {
+    const now = rows.tasks.get(row.arn)
+    if (now) update(now, failedToStart(now, reason, clock.now()))
+  }
+
+  async function stopTask(row: TaskRow): Promise<void> {
+    if (!accepted.has(row.id)) return update(row, neverStarted(row, clock.now()))
+    await deregisterTargets(row)
+    if (askedToStop.has(row.id)) return
+    await within(clock, RUNTIME_TIMEOUT_MS, 'stop the task', runtime.stop(row.id))
+    askedToStop.add(row.id)
+  }
+
+  function balancersOf(row: TaskRow) {
+    const service = row.serviceArn ? rows.services.get(row.serviceArn) : undefined
+    const deployment = service?.deployments.find((each) => each.id === row.deploymentId)
+    return { service, balancers: (deployment ?? service?.launch)?.loadBalancers ?? [] }
+  }
+
+  async function registerTargets(row: TaskRow): Promise<void> {
+    const { service, balancers } = balancersOf(row)
+    if (!service || balancers.length === 0 || registered.has(row.id)) return
+    const work = targets.register(row, balancers)
+    const done = await within(clock, RUNTIME_TIMEOUT_MS, 'register the targets', work)
+    registered.add(row.id)
+    const messages = done.map(({ count, targetGroupArn }) =>
+      says.targetsRegistered(service, count, targetGroupArn),
+    )
+    store.transact(() => addServiceEvents(context, service, messages))
+  }
+
+  async function deregisterTargets(row: TaskRow): Promise<void> {
+    if (!registered.has(row.id)) return
+    const { service, balancers } = balancersOf(row)
+    if (!service) return
+    const work = targets.deregister(row, balancers)
+    const done = await within(clock, RUNTIME_TIMEOUT_MS, 'deregister the targets', work)
+    registered.delete(row.id)
+    const messages = done.map(({ count, targetGroupArn }) =>
+      says.targetsDeregistered(service, count, targetGroupArn),
+    )
+    store.transact(() => addServiceEvents(context, service, messages))
+  }
+
+  function servicePass(arn: string): void {
+    const lookAgainAtMs = reconcileService(context, targets, arn)
+    if (lookAgainAtMs !== undefined) queue.addAt(SERVICE + arn, lookAgainAtMs)
+  }
+
+  function onState(state: TaskState): void {
+    const row = rows.tasks.get(accepted.get(state.id) ?? '')
+    const definition = row && rows.taskDefinitions.get(row.taskDefinitionArn)
+    if (!row || !definition) return
+    update(row, applyState(row, state, factsOf(definition), clock.now()))
+  }
+
+  /** Stores what became of a task; a failure counts against its service in the same transaction. */
+  function update(before: TaskRow, after: TaskRow): void {
+    if (before === after) return
+    store.transact(() => {
+      rows.tasks.put(after.arn, after)
+      if (after.lastStatus !== 'STOPPED') return
+      const service = after.serviceArn ? rows.services.get(after.serviceArn) : undefined
+      if (!service || !isFailure(after)) return
+      const failed = recordFailure(service, after.deploymentId ?? '', clock.now())
+      if (failed.service !== service) rows.services.put(service.arn, failed.service)
+      addServiceEvents(context, failed.service, failed.events)
+    })
+    if (after.lastStatus === 'STOPPED') {
+      accepted.delete(after.id)
+      askedToStop.delete(after.id)
+    }
+  }
+
+  function onChange(changes: readonly Change[]): void {
+    for (const { collection, key, after } of changes) {
+      if (collection === 'tasks') onTask(key, after as TaskRow | undefined)
+      else if (collection === 'services' && after) onService(after as ServiceRow)
+      else if (collection === 'containerInstances') onInstances()
+    }
+  }
+
+  function onTask(arn: string, after: TaskRow | undefined): void {
+    if (after && after.lastStatus !== 'STOPPED') queue.add(TASK + arn)
+    if (after?.serviceArn) queue.add(SERVICE + after.serviceArn)
+  }
+
+  function onService(after: ServiceRow): void {
+    if (after.status !== 'INACTIVE') queue.add(SERVICE + after.arn)
+  }
+
+  // A machine that came or went matters to the services that run one task on each.
+  function onInstances(): void {
+    for (const service of rows.services.by('live', 'yes')) {
+      if (service.schedulingStrategy === 'DAEMON') queue.add(SERVICE + service.arn)
+    }
+  }
+
+  async function start(): Promise<void> {
+    const believed = [...rows.tasks.by('live', 'yes')].flatMap((row) => {
+      const definition = rows.taskDefinitions.get(row.taskDefinitionArn)
+      return definition ? [{ spec: specOf(row, definition), state: row.observed, row }] : []
+    })
+    for (const { row } of believed) accepted.set(row.id, row.arn)
+    const truth = await within(
+      clock,
+      RUNTIME_TIMEOUT_MS,
+      'take over its tasks',
+      runtime.start(believed, onState),
+    )
+    const known = new Set(truth.map(({ id }) => id))
+    for (const { row } of believed) if (!known.has(row.id)) missing(row)
+    for (const state of truth) {
+      if (accepted.has(state.id)) onState(state)
+      else await dropOrphan(state)
+    }
+    stopListening.push(
+      store.onChange(onChange),
+      targets.onChange((arn) => onTask(arn, rows.tasks.get(arn))),
+    )
+    status = 'running'
+    lookAtAll()
+    sweepTimer = clock.after(SWEEP_EVERY_MS, runSweep)
+  }
+
+  function missing(row: TaskRow): void {
+    accepted.delete(row.id)
+    // One that the runtime never spoke of was accepted by nobody: it is started now.
+    if (row.observed) update(row, lostTask(row, clock.now()))
+  }
+
+  async function dropOrphan(state: TaskState): Promise<void> {
+    log.warn('the runtime has a task that nobody knows: it is stopped', { id: state.id })
+    await within(clock, RUNTIME_TIMEOUT_MS, 'stop an orphan', runtime.stop(state.id))
+    await within(clock, RUNTIME_TIMEOUT_MS, 'remove an orphan', runtime.remove(state.id))
+  }
+
+  function lookAtAll(): void {
+    for (const row of rows.tasks.by('live', 'yes')) queue.add(TASK + row.arn)
+    for (const row of rows.services.by('live', 'yes')) queue.add(SERVICE + row.arn)
+  }
+
+  function runSweep(): void {
+    // Events can be missed by the world, not by the store: whatever was asked is asked again.
+    askedToStop.clear()
+    lookAtAll()
+    const gone = store.transact(() => sweep(rows, clock.now()))
+    for (const id of gone) {
+      registered.delete(id)
+      runtime.remove(id).catch((thrown: unknown) => {
+        log.warn(`a stopped task was not removed: ${messageOf(thrown)}`, { id })
+      })
+    }
+    sweepTimer = clock.after(SWEEP_EVERY_MS, runSweep)
+  }
+
+  async function close(): Promise<void> {
+    status = 'closed'
+    sweepTimer.cancel()
+    for (const stop of stopListening.splice(0)) stop()
+    await queue.close()
+  }
+
+  function health(): ReconcilerHealth {
+    if (status !== 'running') return { status: 'down', detail: status }
+    if (queue.failing > 0) {
+      return { status: 'degraded', detail: `${queue.failing} keys fail and are tried again` }
+    }
+    return { status: 'up', detail: `${queue.passes} passes` }
+  }
+
+  return { start, close, health, passes: () => queue.passes, idle: () => queue.idle() }
+}
+
+/** Whether a stopped task counts against its deployment: nobody asked it to stop. */
+function isFailure({ stopCode }: TaskRow): boolean {
+  return stopCode === 'TaskFailedToStart' || stopCode === 'EssentialContainerExited'
+}
