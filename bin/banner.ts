@@ -23,7 +23,7 @@ export function renderBanner(facts: BannerFacts, env: Env): string {
     ['endpoint', endpoint],
     ['admin', `${facts.adminEndpoint}  (/health/detailed, /metrics)`],
     ['data', dataDir ?? 'in memory: gone when kecs ends'],
-    ['runtime', `${facts.runtime}: ${facts.honesty}`],
+    ['runtime', facts.honesty],
     ['backend', other],
   ]
   const lines = pairs.map(([name, value]) => `  ${name?.padEnd(9)} ${value}`)

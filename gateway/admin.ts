@@ -9,16 +9,13 @@ import type { Guard } from './guard.ts'
 import type { HealthReport } from './health.ts'
 import { METRICS_CONTENT_TYPE } from './metrics.ts'
 import { lazyPages } from './pages.ts'
-
-export interface SqlAnswer {
-  readonly columns: readonly string[]
-  readonly rows: readonly (readonly unknown[])[]
-}
+import { SqlFault } from './sql-guard.ts'
+import type { SqlAnswer } from './sql-worker.ts'
 
 /** What the caller of a page did wrong, in words for them. */
 export class AdminFault extends Error {
-  readonly status: 400 | 409 | 503
-  constructor(message: string, status: 400 | 409 | 503 = 400) {
+  readonly status: 400 | 408 | 413
+  constructor(message: string, status: 400 | 408 | 413 = 400) {
     super(message)
     this.name = 'AdminFault'
     this.status = status
@@ -33,7 +30,7 @@ export interface AdminOptions {
   readonly metrics: () => string
   /** Plain facts of the running gateway, e.g. its version and endpoint. */
   readonly info: () => Readonly<Record<string, unknown>>
-  /** Read-only SQL over state and history; an AdminFault for a statement that is refused. */
+  /** Read-only SQL over state and history; rejects with a SqlFault. */
   readonly sql: (statement: string) => Promise<SqlAnswer>
   /** Stops every task and deletes all that is stored; answers how many rows that were. */
   readonly reset: () => Promise<{ readonly rows: number; readonly tasks: number }>
@@ -106,6 +103,9 @@ const PAGES = [
   'POST /reset',
 ]
 
+// Reasons that another statement would not have met.
+const CALLERS: ReadonlySet<string> = new Set(['REFUSED', 'INVALID'])
+
 async function answered(
   context: Context<Incoming>,
   work: () => Promise<object>,
@@ -116,6 +116,10 @@ async function answered(
     return context.json(await work())
   } catch (error) {
     if (error instanceof AdminFault) return context.json({ error: error.message }, error.status)
+    if (error instanceof SqlFault) {
+      const { message, reason } = error
+      return context.json({ error: message, reason }, CALLERS.has(reason) ? 400 : 503)
+    }
     throw error
   }
 }
@@ -145,7 +149,8 @@ async function bodyOf(context: Context<Incoming>, clock: Clock): Promise<Record<
   const bytes = await readBody(context.env.incoming, clock)
   if (bytes instanceof AwsFault || bytes === undefined) {
     context.header('connection', 'close')
-    throw new AdminFault(bytes?.message ?? 'The request ended before its body did.')
+    const status = bytes?.status === 413 || bytes?.status === 408 ? bytes.status : 400
+    throw new AdminFault(bytes?.message ?? 'The request ended before its body did.', status)
   }
   if (bytes.length === 0) return {}
   let body: unknown

@@ -1,0 +1,122 @@
+import { Buffer } from 'node:buffer'
+import { request } from 'node:http'
+import { messageOf } from '../gateway/core/fault.ts'
+import { UserError, usageError } from './output.ts'
+import { DEFAULT_ADMIN_PORT } from './settings.ts'
+
+const TIMEOUT_MS = 60_000
+
+/** Nothing answers there: other failures are UserErrors. */
+export class Unreachable extends Error {}
+
+export interface AdminClient {
+  readonly url: string
+  get(path: string): Promise<Record<string, unknown>>
+  post(path: string, body: object): Promise<Record<string, unknown>>
+}
+
+/** Speaks to the admin port of a running kecs. */
+export function adminClient(given: string | undefined): AdminClient {
+  const url = given ?? `http://localhost:${DEFAULT_ADMIN_PORT}`
+  if (!URL.canParse(url) || new URL(url).protocol !== 'http:') {
+    throw usageError(
+      `--admin-url is ${JSON.stringify(url)}.`,
+      'It is an http URL of host and port.',
+      `Give it as --admin-url http://localhost:${DEFAULT_ADMIN_PORT}.`,
+    )
+  }
+  return {
+    url,
+    get: (path) => ask(url, 'GET', path, undefined),
+    post: (path, body) => ask(url, 'POST', path, JSON.stringify(body)),
+  }
+}
+
+export function notRunning(url: string): UserError {
+  return new UserError(
+    `no kecs answers at ${url}.`,
+    'It does not run, or its admin port is another one.',
+    'Start it with kecs serve, or name its admin port with --admin-url.',
+  )
+}
+
+async function ask(
+  base: string,
+  method: string,
+  path: string,
+  body: string | undefined,
+): Promise<Record<string, unknown>> {
+  const { status, text } = await exchange(base, method, path, body)
+  const answer = parsed(text)
+  if (!answer) {
+    throw new UserError(
+      `what answers at ${base} is no kecs.`,
+      `It answered ${status} to ${method} ${path}, and no JSON.`,
+      'Name the admin port of a running kecs with --admin-url.',
+    )
+  }
+  // 503 with a report is an answer, too: something is down, and it says what.
+  if (status >= 400 && typeof answer.error === 'string') {
+    throw new UserError(
+      `kecs at ${base} refused.`,
+      answer.error,
+      status < 500 ? 'Change what you asked for.' : 'See the log of kecs serve, then try again.',
+    )
+  }
+  return answer
+}
+
+function parsed(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null
+      ? (value as Record<string, unknown>)
+      : undefined
+  } catch {
+    return undefined
+  }
+}
+
+interface Exchange {
+  readonly status: number
+  readonly text: string
+}
+
+function exchange(
+  base: string,
+  method: string,
+  path: string,
+  body: string | undefined,
+): Promise<Exchange> {
+  return new Promise((resolve, reject) => {
+    const headers =
+      body === undefined
+        ? {}
+        : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
+    const req = request(new URL(path, base), { method, headers, agent: false, timeout: TIMEOUT_MS })
+    req.on('error', (error) => reject(new Unreachable(messageOf(error))))
+    req.on('timeout', () => req.destroy(new Error('no answer in time')))
+    req.on('response', (res) => {
+      const chunks: Buffer[] = []
+      res.on('data', (chunk: Buffer) => chunks.push(chunk))
+      res.on('error', reject)
+      res.on('end', () => {
+        resolve({ status: res.statusCode ?? 0, text: Buffer.concat(chunks).toString() })
+      })
+    })
+    req.end(body)
+  })
+}
+
+/** `work` with a client, its Unreachable told as `no kecs answers`. */
+export async function askRunning<T>(
+  given: string | undefined,
+  work: (client: AdminClient) => Promise<T>,
+): Promise<T> {
+  const client = adminClient(given)
+  try {
+    return await work(client)
+  } catch (error) {
+    throw error instanceof Unreachable ? notRunning(client.url) : error
+  }
+}

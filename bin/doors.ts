@@ -1,0 +1,117 @@
+import process from 'node:process'
+import { createEcsProvider } from '../ecs/provider.ts'
+import { createAdmin } from '../gateway/admin.ts'
+import { type App, createApp } from '../gateway/app.ts'
+import type { Backend } from '../gateway/backend.ts'
+import { createDispatcher } from '../gateway/dispatch.ts'
+import { createGuard } from '../gateway/guard.ts'
+import { watchLoopLag } from '../gateway/metrics.ts'
+import { createOwnPages } from '../gateway/own-pages.ts'
+import { createHttpServer, type HttpServer } from '../gateway/server.ts'
+import type { BannerFacts } from './banner.ts'
+import { createNetworkLookup } from './network-lookup.ts'
+import { type Observation, observe } from './observe.ts'
+import type { Closers, Parts } from './parts.ts'
+import { resetState } from './reset-state.ts'
+import { engineOf, versionOf } from './version.ts'
+
+export interface Doors {
+  readonly api: HttpServer
+  readonly admin: HttpServer
+}
+
+/** The servers of both ports, not listening yet. */
+export function createDoors(parts: Parts, facts: () => Facts, closers: Closers): Doors {
+  const { log, ids } = parts
+  const lag = watchLoopLag()
+  closers.push(() => lag.stop())
+  const observation = observe({
+    version: versionOf(),
+    runtime: parts.runtime.name,
+    startedAtMs: parts.startedAtMs,
+    tasks: parts.rows.tasks,
+    lag,
+    health: parts.health.report,
+    connections: () => ({ api: api.connections, admin: admin.connections }),
+    counters: parts.storage.counters,
+    gauges: parts.storage.gauges,
+  })
+  const api = createHttpServer(apiOf(parts, observation), { log, ids })
+  const admin = createHttpServer(adminOf(parts, observation, facts), { log, ids })
+  return { api, admin }
+}
+
+function apiOf(parts: Parts, observation: Observation): App {
+  const { settings, store, rows, clock, ids, log, runtime, health, ready } = parts
+  const ecs = createEcsProvider({
+    store,
+    rows,
+    clock,
+    ids,
+    log,
+    lookUpNetwork: createNetworkLookup(settings.backend, log),
+    nodes: () => runtime.nodes(),
+    runtimeAttributes: runtime.attributes,
+  })
+  const providers = [ecs]
+  return createApp({
+    dispatcher: createDispatcher({ providers, store, clock, log, onCall: observation.onCall }),
+    backend: counted(parts.backend, observation.onProxied),
+    guard: guardOf(parts),
+    edges: [],
+    own: createOwnPages({ health: health.report, ready, version: versionOf(), log }),
+    clock,
+    ids,
+    defaultAccount: settings.account,
+  })
+}
+
+function adminOf(parts: Parts, observation: Observation, facts: () => Facts): App {
+  const { clock, log, startedAtMs, health } = parts
+  return createAdmin({
+    guard: guardOf(parts),
+    clock,
+    log,
+    health: health.report,
+    metrics: observation.render,
+    info: () => ({
+      ...infoOf(facts()),
+      pid: process.pid,
+      engine: engineOf(),
+      startedAt: new Date(startedAtMs).toISOString(),
+    }),
+    sql: parts.sql,
+    reset: () => resetState(parts),
+  })
+}
+
+type Facts = Omit<BannerFacts, 'backendTrouble'>
+
+// JSON has no undefined: what is not there is null.
+function infoOf({ runtime, honesty, dataDir, backend, ...rest }: Facts) {
+  return {
+    ...rest,
+    dataDir: dataDir ?? null,
+    backend: backend ?? null,
+    runtime: { name: runtime, honesty },
+  }
+}
+
+function guardOf({ settings }: Parts) {
+  const { host, allowedHosts, allowedOrigins } = settings
+  return createGuard({ allowedHosts: [...allowedHosts, host], allowedOrigins })
+}
+
+function counted(backend: Backend, onProxied: () => void): Backend {
+  return {
+    ...backend,
+    web(req, res, body) {
+      onProxied()
+      backend.web(req, res, body)
+    },
+    upgrade(req, socket, head) {
+      onProxied()
+      backend.upgrade(req, socket, head)
+    },
+  }
+}

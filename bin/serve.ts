@@ -1,0 +1,130 @@
+import type { TaskRuntime } from '../cluster/runtime.ts'
+import { type EcsRows, openRows } from '../ecs/rows.ts'
+import { createBackend } from '../gateway/backend.ts'
+import { type Clock, systemClock } from '../gateway/core/clock.ts'
+import { type Ids, systemIds } from '../gateway/core/ids.ts'
+import type { Logger } from '../gateway/core/log.ts'
+import type { Store } from '../gateway/core/store.ts'
+import { watchHealth } from '../gateway/health.ts'
+import type { BannerFacts } from './banner.ts'
+import { createDoors } from './doors.ts'
+import { listenOrExplain, urlOf } from './listen.ts'
+import type { Closers, Parts } from './parts.ts'
+import { createRuntime, refuseOpenProcesses } from './runtime.ts'
+import type { Settings } from './settings.ts'
+import { lazySql } from './sql.ts'
+import { openStorage } from './storage.ts'
+import { versionOf } from './version.ts'
+
+export interface GatewayOptions {
+  readonly settings: Settings
+  readonly log: Logger
+  readonly clock?: Clock
+  readonly ids?: Ids
+  /** In place of the one that the settings name. */
+  readonly runtime?: TaskRuntime
+}
+
+/** A gateway that answers. */
+export interface Running extends BannerFacts {
+  readonly apiPort: number
+  readonly adminPort: number
+  readonly store: Store
+  readonly rows: EcsRows
+  /** Stops accepting, finishes what is under way, flushes and leaves. */
+  close(): Promise<void>
+}
+
+/** How long requests under way may take after close() was called. */
+const CLOSE_GRACE_MS = 5_000
+
+/** Builds the gateway and listens; UserErrors for whatever of its surroundings is in the way. */
+export async function startGateway(options: GatewayOptions): Promise<Running> {
+  const closers: Closers = []
+  async function close(): Promise<void> {
+    for (let last = closers.pop(); last; last = closers.pop()) await last()
+  }
+  try {
+    const running = await build(options, closers)
+    let closing: Promise<void> | undefined
+    return {
+      ...running,
+      close() {
+        closing ??= close()
+        return closing
+      },
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+async function build(options: GatewayOptions, closers: Closers): Promise<Omit<Running, 'close'>> {
+  const parts = await openParts(options, closers)
+  const { settings, runtime, store, rows, backend } = parts
+  const { host, apiPort, adminPort } = settings
+  const ports = { api: apiPort, admin: adminPort }
+  const facts = () => ({
+    version: versionOf(),
+    endpoint: urlOf(host, ports.api),
+    adminEndpoint: urlOf(host, ports.admin),
+    dataDir: settings.dataDir,
+    runtime: runtime.name,
+    honesty: runtime.honesty,
+    backend: settings.backend,
+  })
+  const { api, admin } = createDoors(parts, facts, closers)
+  closers.push(async () => {
+    await Promise.all([api.close(CLOSE_GRACE_MS), admin.close(CLOSE_GRACE_MS)])
+  })
+  ports.api = await listenOrExplain(api, apiPort, host, '--api-port')
+  ports.admin = await listenOrExplain(admin, adminPort, host, '--admin-port')
+  const { status, detail } = backend.health()
+  return {
+    ...facts(),
+    backendTrouble: status === 'up' ? undefined : detail,
+    apiPort: ports.api,
+    adminPort: ports.admin,
+    store,
+    rows,
+  }
+}
+
+async function openParts(options: GatewayOptions, closers: Closers): Promise<Parts> {
+  const { settings, log, clock = systemClock, ids = systemIds } = options
+  refuseOpenProcesses(settings)
+  const startedAtMs = clock.now()
+  const storage = await openStorage(settings.dataDir, clock, log)
+  closers.push(() => storage.close())
+  const { store } = storage
+  const rows = openRows(store)
+  // Behind the store's lock: what a runtime keeps in the data directory is this process's alone.
+  const runtime = options.runtime ?? (await createRuntime(settings, clock, closers))
+  closers.push(() => runtime.close())
+  const backend = createBackend({ url: settings.backend, log, clock, ids })
+  closers.push(() => backend.close())
+  const health = watchHealth(clock, [
+    { name: 'store', essential: true, check: storage.health },
+    { name: 'runtime', essential: false, check: () => runtime.health() },
+    { name: 'backend', essential: false, check: () => backend.health() },
+  ])
+  closers.push(() => health.stop())
+  const sql = lazySql(rows, storage.history, log)
+  closers.push(() => sql.close())
+  return {
+    settings,
+    log,
+    clock,
+    ids,
+    startedAtMs,
+    runtime,
+    storage,
+    store,
+    rows,
+    backend,
+    health,
+    ready: () => true,
+    sql: sql.query,
+  }
+}
