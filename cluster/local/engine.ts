@@ -80,11 +80,12 @@ export class TaskEngine {
     this.#clock.after(0, () => this.tell(id, { kind: 'stop' }))
   }
 
-  /** Forgets a task that is stopped; false where it is not. */
+  /** Forgets a task that is stopped, or was never known; false where it is not stopped. */
   remove(id: string): boolean {
     const entry = this.#entries.get(id)
     if (entry && entry.task.stoppedAtMs === undefined) return false
-    return this.#entries.delete(id)
+    this.#entries.delete(id)
+    return true
   }
 
   tell(id: string, event: LocalEvent): void {
