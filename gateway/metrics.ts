@@ -186,16 +186,16 @@ export interface LoopLag {
 }
 
 /** Measured by a timer that is late: perf_hooks' histogram measures nothing under Deno. */
-export function watchLoopLag(): LoopLag {
+export function watchLoopLag(intervalMs: number = LAG_INTERVAL_MS): LoopLag {
   let lastS = 0
   let worstS = 0
-  let due = performance.now() + LAG_INTERVAL_MS
+  let due = performance.now() + intervalMs
   const timer = setInterval(() => {
     const now = performance.now()
     lastS = Math.max(0, now - due) / 1000
     worstS = Math.max(worstS, lastS)
-    due = now + LAG_INTERVAL_MS
-  }, LAG_INTERVAL_MS)
+    due = now + intervalMs
+  }, intervalMs)
   timer.unref()
   return {
     read() {
