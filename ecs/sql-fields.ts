@@ -285,7 +285,7 @@ export const CONTAINER: readonly SqlField<ContainerItem>[] = [
 ]
 
 export const SERVICE_EVENT: readonly SqlField<ServiceEventRow>[] = [
-  ['at', 'TIMESTAMP', 'When', (row) => row.createdAtMs],
+  ['created_at', 'TIMESTAMP', 'When it was told', (row) => row.createdAtMs],
   ['service', 'VARCHAR', 'Name of its service', (row) => shortName(row.serviceArn)],
   ['message', 'VARCHAR', 'What it said', (row) => row.message],
   ['id', 'VARCHAR', 'Its id', (row) => row.id],

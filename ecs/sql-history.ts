@@ -66,7 +66,7 @@ const OWNER: readonly SqlField<Recorded>[] = [
 ]
 
 const TASK_EVENT: readonly SqlField<TaskEventRecord>[] = [
-  ['at', 'TIMESTAMP', 'When', (row) => row.atMs],
+  ['occurred_at', 'TIMESTAMP', 'When', (row) => row.atMs],
   ['task_id', 'VARCHAR', '`id` in tasks', (row) => shortName(row.taskArn)],
   ['cluster', 'VARCHAR', 'Name of its cluster', (row) => shortName(row.clusterArn)],
   ['service', 'VARCHAR', 'Name of its service, if it has one', (row) => shortName(row.serviceArn)],
@@ -81,7 +81,7 @@ const TASK_EVENT: readonly SqlField<TaskEventRecord>[] = [
 ]
 
 const API_CALL: readonly SqlField<ApiCallRecord>[] = [
-  ['at', 'TIMESTAMP', 'When', (row) => row.atMs],
+  ['occurred_at', 'TIMESTAMP', 'When', (row) => row.atMs],
   ['service', 'VARCHAR', 'e.g. `ecs`', (row) => row.service],
   ['operation', 'VARCHAR', 'e.g. `RunTask`', (row) => row.operation],
   ['status', 'BIGINT', 'Of HTTP', (row) => row.status],

@@ -189,7 +189,12 @@ function ask(engine: Engine, request: Extract<SqlRequest, { kind: 'ask' }>): Sql
     return connection.useUnsafe((_, id) => {
       const statement = bindings.createPrepared(id, request.sql)
       try {
-        return answerOf(engine.arrow, messages(bindings, id, statement), request)
+        const reader = engine.arrow.RecordBatchReader.from(messages(bindings, id, statement))
+        const { schema } = reader.open({ autoDestroy: false })
+        // duckdb-wasm leaves the values of ENUMs out of a stream, but not out of a whole result.
+        const whole = schema.dictionaries.size > 0 && bindings.runPrepared(id, statement, [])
+        const batches = whole ? engine.arrow.tableFromIPC(whole).batches : reader
+        return answerOf(schema, batches, request)
       } finally {
         bindings.closePrepared(id, statement)
       }
@@ -213,15 +218,14 @@ function* messages(
 }
 
 function answerOf(
-  arrow: typeof Arrow,
-  source: Iterable<Uint8Array>,
+  schema: Arrow.Schema,
+  batches: Iterable<Arrow.RecordBatch>,
   { maxRows, maxChars }: { maxRows: number; maxChars: number },
 ): SqlAnswer {
-  const reader = arrow.RecordBatchReader.from(source).open({ autoDestroy: false })
-  const columns = reader.schema.fields.map(({ name, type }) => ({ name, type: typeNameOf(type) }))
+  const columns = schema.fields.map(({ name, type }) => ({ name, type: typeNameOf(type) }))
   const rows: SqlCell[][] = []
   let chars = 0
-  for (const batch of reader) {
+  for (const batch of batches) {
     for (let index = 0; index < batch.numRows; index++) {
       const row = batch.data.children.map((data) => cellOf(data, index))
       for (const cell of row) chars += typeof cell === 'string' ? cell.length : 1
@@ -262,11 +266,11 @@ function serve(port: NonNullable<typeof parentPort>): void {
   })
 }
 
-// A trap of the WebAssembly, or a database that DuckDB itself has given up.
+// A trap of the WebAssembly, its stack's end, or a database that DuckDB itself has given up.
 function isBroken(thrown: unknown, message: string): boolean {
+  const { name } = thrown instanceof Error ? thrown : { name: '' }
   return (
-    (thrown instanceof Error && thrown.name === 'RuntimeError') ||
-    /^(?:FATAL|INTERNAL) Error/i.test(message)
+    name === 'RuntimeError' || name === 'RangeError' || /^(?:FATAL|INTERNAL) Error/.test(message)
   )
 }
 
