@@ -1,10 +1,20 @@
-import { StoreFault } from './fault.ts'
+import type { StoreFault } from './fault.ts'
 import type { Bucket, Change, Collection, CollectionOptions, IndexOf, Row, Store } from './store.ts'
 
 /** What makes changes durable; the store hands it every transaction in order. */
 export interface ChangeLog {
-  /** Resolves when the changes are durable; rejects when they, and all after them, are not. */
-  append(changes: readonly Change[]): Promise<void>
+  /**
+   * Calls `done` once the changes are durable, or with the fault for which they are not; in the order
+   * of the calls. After a fault every transaction that still waits gets one too, all in one go.
+   */
+  append(changes: readonly Change[], done: (fault?: StoreFault) => void): void
+}
+
+/** All rows and counters at one moment. */
+export interface SnapshotCut {
+  readonly rows: readonly (readonly [collection: string, key: string, seq: number, row: Row])[]
+  /** By collection: the number that its next new row gets. */
+  readonly nextSeqs: Readonly<Record<string, number>>
 }
 
 /** A row where it stands in the order of its collection; shared by all indexes. */
@@ -220,6 +230,7 @@ function removeFrom(buckets: Map<string, Ordered>, value: string | undefined, en
 /** A transaction that is not durable yet. */
 interface Pending {
   readonly changes: readonly Change[]
+  readonly settled: Promise<void>
 }
 
 /** The store in memory, over a log that makes its changes durable (without one they are at once). */
@@ -231,7 +242,6 @@ export class MemoryStore implements Store {
   #open: Map<string, Change> | undefined
   #depth = 0
   #waiting: Pending[] = []
-  #tail: Promise<void> | undefined
 
   constructor(log?: ChangeLog) {
     this.#log = log
@@ -260,11 +270,11 @@ export class MemoryStore implements Store {
   }
 
   pending(): Promise<void> | undefined {
-    return this.#tail
+    return this.#waiting.at(-1)?.settled
   }
 
   async durable(): Promise<void> {
-    await this.#tail
+    await this.pending()
   }
 
   onChange(listener: (changes: readonly Change[]) => void): () => void {
@@ -277,11 +287,22 @@ export class MemoryStore implements Store {
     this.#collectionOf(collection, {}).apply(key, seq, row)
   }
 
-  /** Every row, for a snapshot. */
-  *rows(): Iterable<readonly [collection: string, key: string, seq: number, row: Row]> {
-    for (const [name, collection] of this.#collections) {
-      for (const [key, seq, row] of collection.entries()) yield [name, key, seq, row]
+  /** For reading a journal back: numbers that were given to rows which are gone are not given again. */
+  setNextSeqs(nextSeqs: Readonly<Record<string, number>>): void {
+    for (const [name, nextSeq] of Object.entries(nextSeqs)) {
+      const collection = this.#collectionOf(name, {})
+      collection.nextSeq = Math.max(collection.nextSeq, nextSeq)
     }
+  }
+
+  cut(): SnapshotCut {
+    const rows: (readonly [string, string, number, Row])[] = []
+    const nextSeqs: Record<string, number> = {}
+    for (const [name, collection] of this.#collections) {
+      nextSeqs[name] = collection.nextSeq
+      for (const [key, seq, row] of collection.entries()) rows.push([name, key, seq, row])
+    }
+    return { rows, nextSeqs }
   }
 
   #collectionOf<R extends Row>(name: string, options: CollectionOptions<R>): MemoryCollection<R> {
@@ -325,29 +346,33 @@ export class MemoryStore implements Store {
       this.#tell(changes)
       return
     }
-    const pending: Pending = { changes }
+    let settle = (_fault?: StoreFault) => {}
+    const settled = new Promise<void>((resolve, reject) => {
+      settle = (fault) => (fault ? reject(fault) : resolve())
+    })
+    // Whoever must know awaits it; a rejection that nobody awaits is no error of the process.
+    settled.catch(() => {})
+    const pending: Pending = { changes, settled }
     this.#waiting.push(pending)
-    const tail = this.#log.append(changes).then(
-      () => {
+    let refused: StoreFault | undefined
+    this.#log.append(changes, (fault) => {
+      if (fault) {
+        refused = fault
+        this.#fail(pending)
+      } else {
         this.#waiting.shift()
-        if (this.#waiting.length === 0) this.#tail = undefined
         this.#tell(changes)
-      },
-      (reason) => this.#fail(pending, reason),
-    )
-    // Whoever must know awaits it; nobody else is told of a rejection that nobody awaited.
-    tail.catch(() => {})
-    this.#tail = tail
+      }
+      settle(fault)
+    })
+    if (refused) throw refused
   }
 
   /** One lost transaction takes along all that were made after it and may have built upon it. */
-  #fail(pending: Pending, reason: unknown): never {
-    if (this.#waiting.includes(pending)) {
-      for (const { changes } of [...this.#waiting].reverse()) this.#takeBack(changes)
-      this.#waiting = []
-      this.#tail = undefined
-    }
-    throw reason instanceof StoreFault ? reason : new StoreFault(String(reason), { cause: reason })
+  #fail(pending: Pending): void {
+    if (!this.#waiting.includes(pending)) return
+    for (const { changes } of [...this.#waiting].reverse()) this.#takeBack(changes)
+    this.#waiting = []
   }
 
   #takeBack(changes: readonly Change[]): void {
