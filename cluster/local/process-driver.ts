@@ -137,6 +137,8 @@ export class ProcessDriver implements Driver {
   }
 
   release(id: string): void {
+    // Someone may follow the log of a task that never came to be prepared.
+    void this.#options.openLog(id).end()
     const held = this.#held.get(id)
     if (!held) return
     this.#held.delete(id)
@@ -146,7 +148,6 @@ export class ProcessDriver implements Driver {
       child?.signal('SIGKILL')
     }
     this.#giveBack(held)
-    void held.log.end()
   }
 
   #spawn(held: Held, container: ContainerSpec, argv: readonly string[], events: ChildEvents) {

@@ -89,8 +89,7 @@ export function createProcessRuntime(options: ProcessOptions): TaskRuntime {
       await rm(folderOf(id), { recursive: true, force: true })
     },
     async *logs(id, query) {
-      const known = logs.get(id)
-      if (known) yield* known.read(query)
+      if (engine.has(id)) yield* openLog(id).read(query)
       else if (SAFE_ID.test(id) && existsSync(folderOf(id))) {
         const left = new TaskLog(folderOf(id), maxLogBytes)
         await left.end()

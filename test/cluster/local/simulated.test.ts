@@ -2,7 +2,8 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { createSimulatedRuntime } from '../../../cluster/local/simulated.ts'
 import { FakeClock } from '../../fake-clock.ts'
-import { HEALTH_CHECK, runtimeContract, taskOf, Watch, type World } from '../../runtime-contract.ts'
+import { runtimeContract } from '../../runtime-contract.ts'
+import { HEALTH_CHECK, taskOf, Watch, type World } from '../../runtime-watch.ts'
 
 const MAX_TURNS = 10_000
 
