@@ -215,14 +215,14 @@ function editsBetween(left: string, right: string): number {
 
 export function renderHelp(spec: CommandSpec): string {
   const positionals = (spec.positionals ?? []).map(({ name }) => ` ${name}`).join('')
-  let text = `${spec.summary}\n\nUsage: kecs ${spec.name}${positionals} [flags]\n`
+  let text = `${folded(spec.summary)}\n\nUsage: kecs ${spec.name}${positionals} [flags]\n`
   for (const { name, about } of spec.positionals ?? []) text += `\n  ${name}  ${about}\n`
   text += '\nFlags:\n'
   for (const flag of spec.flags) text += renderFlag(flag)
   text += '  --help\n      Show this.\n'
   if (spec.examples.length) text += '\nExamples:\n'
   for (const [want, line] of spec.examples) text += `  # ${want}\n  ${line}\n`
-  return `${text}${spec.notes.map((note) => `\n${note}\n`).join('')}`
+  return `${text}${spec.notes.map((note) => `\n${folded(note)}\n`).join('')}`
 }
 
 function renderFlag(flag: Flag): string {
@@ -233,5 +233,19 @@ function renderFlag(flag: Flag): string {
     flag.many ? 'may be repeated' : undefined,
   ].filter((fact) => fact !== undefined)
   const tail = facts.length ? ` (${facts.join('; ')})` : ''
-  return `  --${flag.name}${value ? ` ${value}` : ''}\n      ${flag.about}${tail}\n`
+  return `  --${flag.name}${value ? ` ${value}` : ''}\n${folded(`${flag.about}${tail}`, FLAG_INDENT)}\n`
+}
+
+const HELP_COLUMNS = 88
+const FLAG_INDENT = '      '
+
+function folded(text: string, indent = ''): string {
+  const lines = [indent]
+  for (const word of text.split(' ')) {
+    const line = lines.at(-1) ?? ''
+    if (line === indent) lines[lines.length - 1] = line + word
+    else if (line.length + word.length < HELP_COLUMNS) lines[lines.length - 1] = `${line} ${word}`
+    else lines.push(indent + word)
+  }
+  return lines.join('\n')
 }

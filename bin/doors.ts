@@ -9,8 +9,7 @@ import { watchLoopLag } from '../gateway/metrics.ts'
 import { createOwnPages } from '../gateway/own-pages.ts'
 import { createHttpServer, type HttpServer } from '../gateway/server.ts'
 import type { BannerFacts } from './banner.ts'
-import { createNetworkLookup } from './network-lookup.ts'
-import { type Observation, observe } from './observe.ts'
+import { type Observation, observe, type PartFigure } from './observe.ts'
 import type { Closers, Parts } from './parts.ts'
 import { resetState } from './reset-state.ts'
 import { engineOf, versionOf } from './version.ts'
@@ -33,8 +32,7 @@ export function createDoors(parts: Parts, facts: () => Facts, closers: Closers):
     lag,
     health: parts.health.report,
     connections: () => ({ api: api.connections, admin: admin.connections }),
-    counters: parts.storage.counters,
-    gauges: parts.storage.gauges,
+    counters: [passesOf(parts), ...parts.storage.counters],
   })
   const api = createHttpServer(apiOf(parts, observation), { log, ids })
   const admin = createHttpServer(adminOf(parts, observation, facts), { log, ids })
@@ -42,18 +40,8 @@ export function createDoors(parts: Parts, facts: () => Facts, closers: Closers):
 }
 
 function apiOf(parts: Parts, observation: Observation): App {
-  const { settings, store, rows, clock, ids, log, runtime, health, ready } = parts
-  const ecs = createEcsProvider({
-    store,
-    rows,
-    clock,
-    ids,
-    log,
-    lookUpNetwork: createNetworkLookup(settings.backend, log),
-    nodes: () => runtime.nodes(),
-    runtimeAttributes: runtime.attributes,
-  })
-  const providers = [ecs]
+  const { settings, store, clock, ids, log, health, ready } = parts
+  const providers = [createEcsProvider(parts.context)]
   return createApp({
     dispatcher: createDispatcher({ providers, store, clock, log, onCall: observation.onCall }),
     backend: counted(parts.backend, observation.onProxied),
@@ -100,6 +88,14 @@ function infoOf({ runtime, honesty, dataDir, backend, ...rest }: Facts) {
 function guardOf({ settings }: Parts) {
   const { host, allowedHosts, allowedOrigins } = settings
   return createGuard({ allowedHosts: [...allowedHosts, host], allowedOrigins })
+}
+
+function passesOf({ reconciler }: Parts): PartFigure {
+  return {
+    name: 'kecs_reconcile_passes_total',
+    help: 'Looks at one task or service.',
+    read: () => reconciler.passes(),
+  }
 }
 
 function counted(backend: Backend, onProxied: () => void): Backend {

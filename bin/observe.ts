@@ -14,9 +14,8 @@ export interface ObserveOptions {
   readonly health: () => HealthReport
   /** Open connections of both ports. */
   readonly connections: () => { readonly api: number; readonly admin: number }
-  /** Figures of the parts by name; each is a counter of its own, e.g. `kecs_journal_…_total`. */
+  /** What the parts count by themselves, e.g. `kecs_journal_bytes_total`. */
   readonly counters: readonly PartFigure[]
-  readonly gauges: readonly PartFigure[]
 }
 
 export interface PartFigure {
@@ -53,9 +52,6 @@ export function observe(options: ObserveOptions): Observation {
   metrics.gauge('kecs_tasks', 'Tasks by last status.', ['status'], () => byStatus(tasks))
   for (const figure of options.counters) {
     metrics.countedElsewhere(figure.name, figure.help, [], only(figure.read))
-  }
-  for (const figure of options.gauges) {
-    metrics.gauge(figure.name, figure.help, [], only(figure.read))
   }
   metrics.gauge('kecs_component_up', '1 up, 0.5 degraded, 0 down.', ['component'], () =>
     health().components.map(({ name, status }) => [[name], LEVELS[status]] as const),

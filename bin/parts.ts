@@ -1,4 +1,6 @@
 import type { TaskRuntime } from '../cluster/runtime.ts'
+import type { EcsContext } from '../ecs/context.ts'
+import type { Reconciler } from '../ecs/reconcile.ts'
 import type { EcsRows } from '../ecs/rows.ts'
 import type { Backend } from '../gateway/backend.ts'
 import type { Clock } from '../gateway/core/clock.ts'
@@ -21,6 +23,8 @@ export interface Parts {
   readonly storage: Storage
   readonly store: Store
   readonly rows: EcsRows
+  readonly context: EcsContext
+  readonly reconciler: Reconciler
   readonly backend: Backend
   readonly health: HealthWatch
   readonly ready: () => boolean

@@ -6,6 +6,7 @@ import type { Clock } from '../gateway/core/clock.ts'
 import { usageError } from './output.ts'
 import type { Closers } from './parts.ts'
 import { isLoopback, type Settings } from './settings.ts'
+import { runtimeDirOf } from './storage.ts'
 
 /** Commands for whoever reaches a port that is open to others are refused: exit code 2. */
 export function refuseOpenProcesses({ runtime, host }: Pick<Settings, 'runtime' | 'host'>): void {
@@ -29,7 +30,7 @@ export async function createRuntime(
     return createSimulatedRuntime({ clock })
   }
   const { createProcessRuntime } = await import('../cluster/local/process.ts')
-  const dir = dataDir === undefined ? await passingDir(closers) : join(dataDir, 'runtime')
+  const dir = dataDir === undefined ? await passingDir(closers) : runtimeDirOf(dataDir)
   return createProcessRuntime({ clock, dir })
 }
 

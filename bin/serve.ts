@@ -1,7 +1,11 @@
 import type { TaskRuntime } from '../cluster/runtime.ts'
+import type { EcsContext } from '../ecs/context.ts'
+import { createReconciler, type Reconciler } from '../ecs/reconcile.ts'
 import { type EcsRows, openRows } from '../ecs/rows.ts'
+import { noTargets } from '../ecs/targets.ts'
 import { createBackend } from '../gateway/backend.ts'
 import { type Clock, systemClock } from '../gateway/core/clock.ts'
+import { messageOf } from '../gateway/core/fault.ts'
 import { type Ids, systemIds } from '../gateway/core/ids.ts'
 import type { Logger } from '../gateway/core/log.ts'
 import type { Store } from '../gateway/core/store.ts'
@@ -9,6 +13,8 @@ import { watchHealth } from '../gateway/health.ts'
 import type { BannerFacts } from './banner.ts'
 import { createDoors } from './doors.ts'
 import { listenOrExplain, urlOf } from './listen.ts'
+import { createNetworkLookup } from './network-lookup.ts'
+import { UserError } from './output.ts'
 import type { Closers, Parts } from './parts.ts'
 import { createRuntime, refuseOpenProcesses } from './runtime.ts'
 import type { Settings } from './settings.ts'
@@ -31,6 +37,7 @@ export interface Running extends BannerFacts {
   readonly adminPort: number
   readonly store: Store
   readonly rows: EcsRows
+  readonly reconciler: Reconciler
   /** Stops accepting, finishes what is under way, flushes and leaves. */
   close(): Promise<void>
 }
@@ -80,6 +87,8 @@ async function build(options: GatewayOptions, closers: Closers): Promise<Omit<Ru
   })
   ports.api = await listenOrExplain(api, apiPort, host, '--api-port')
   ports.admin = await listenOrExplain(admin, adminPort, host, '--admin-port')
+  // Calls are answered meanwhile; /ready says when tasks are looked after, too.
+  await takeOver(parts)
   const { status, detail } = backend.health()
   return {
     ...facts(),
@@ -88,6 +97,20 @@ async function build(options: GatewayOptions, closers: Closers): Promise<Omit<Ru
     adminPort: ports.admin,
     store,
     rows,
+    reconciler: parts.reconciler,
+  }
+}
+
+async function takeOver({ reconciler, runtime, health }: Parts): Promise<void> {
+  try {
+    await reconciler.start()
+    health.report()
+  } catch (error) {
+    throw new UserError(
+      `the ${runtime.name} runtime could not be started.`,
+      messageOf(error),
+      'See that what it needs is there, or use --runtime simulated.',
+    )
   }
 }
 
@@ -102,11 +125,24 @@ async function openParts(options: GatewayOptions, closers: Closers): Promise<Par
   // Behind the store's lock: what a runtime keeps in the data directory is this process's alone.
   const runtime = options.runtime ?? (await createRuntime(settings, clock, closers))
   closers.push(() => runtime.close())
+  const context: EcsContext = {
+    store,
+    rows,
+    clock,
+    ids,
+    log,
+    lookUpNetwork: createNetworkLookup(settings.backend, log),
+    nodes: () => runtime.nodes(),
+    runtimeAttributes: runtime.attributes,
+  }
+  const reconciler = createReconciler({ context, runtime, targets: noTargets })
+  closers.push(() => reconciler.close())
   const backend = createBackend({ url: settings.backend, log, clock, ids })
   closers.push(() => backend.close())
   const health = watchHealth(clock, [
     { name: 'store', essential: true, check: storage.health },
     { name: 'runtime', essential: false, check: () => runtime.health() },
+    { name: 'reconciler', essential: true, check: () => reconciler.health() },
     { name: 'backend', essential: false, check: () => backend.health() },
   ])
   closers.push(() => health.stop())
@@ -122,9 +158,11 @@ async function openParts(options: GatewayOptions, closers: Closers): Promise<Par
     storage,
     store,
     rows,
+    context,
+    reconciler,
     backend,
     health,
-    ready: () => true,
+    ready: () => reconciler.health().status !== 'down' && storage.health().status !== 'down',
     sql: sql.query,
   }
 }

@@ -1,3 +1,6 @@
+import { existsSync } from 'node:fs'
+import { readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { HistoryReader } from '../ecs/sql-history.ts'
 import type { Clock } from '../gateway/core/clock.ts'
 import type { Logger } from '../gateway/core/log.ts'
@@ -5,6 +8,7 @@ import { createMemoryStore } from '../gateway/core/memory-store.ts'
 import type { Store } from '../gateway/core/store.ts'
 import type { ComponentHealth } from '../gateway/health.ts'
 import type { PartFigure } from './observe.ts'
+import { UserError } from './output.ts'
 
 /** The store with what is told of it. */
 export interface Storage {
@@ -12,23 +16,79 @@ export interface Storage {
   readonly history: HistoryReader
   readonly health: () => ComponentHealth
   readonly counters: readonly PartFigure[]
-  readonly gauges: readonly PartFigure[]
   close(): Promise<void>
 }
+
+const noHistory: HistoryReader = { read: () => [] }
 
 /** State in `dir`, or in memory for undefined. */
 export async function openStorage(
   dir: string | undefined,
-  _clock: Clock,
-  _log: Logger,
+  clock: Clock,
+  log: Logger,
 ): Promise<Storage> {
-  if (dir !== undefined) throw new Error('unreachable until the journal is there')
+  if (dir === undefined) {
+    return {
+      store: createMemoryStore(),
+      history: noHistory,
+      health: () => ({ status: 'up', detail: 'in memory: state dies with this process' }),
+      counters: [],
+      close: async () => {},
+    }
+  }
+  const { openStore } = await import('../gateway/core/open-store.ts')
+  const opened = await explained(() => openStore({ dir, clock, log }))
+  const figure = (name: keyof ReturnType<typeof opened.stats>, help: string): PartFigure => ({
+    name: `kecs_journal_${name}_total`,
+    help,
+    read: () => opened.stats()[name],
+  })
   return {
-    store: createMemoryStore(),
-    history: { read: () => [] },
-    health: () => ({ status: 'up', detail: 'In memory: state dies with this process.' }),
-    counters: [],
-    gauges: [],
-    close: async () => {},
+    store: opened.store,
+    history: noHistory,
+    health: opened.health,
+    counters: [
+      figure('transactions', 'Transactions made durable.'),
+      figure('flushes', 'Groups of transactions written together.'),
+      figure('bytes', 'Bytes written.'),
+      figure('failures', 'Writes that failed; their transactions were taken back.'),
+      figure('snapshots', 'Snapshots written.'),
+    ],
+    close: () => opened.close(),
+  }
+}
+
+const OURS = /^(journal-\d+\.jsonl|snapshot-\d+\.jsonl|history.*|format\.json)$/
+const RUNTIME_FOLDER = 'runtime'
+
+/** Where the runtime keeps what it needs, inside a data directory. */
+export function runtimeDirOf(dataDir: string): string {
+  return join(dataDir, RUNTIME_FOLDER)
+}
+
+/** Deletes kecs's own files in a data directory that no kecs uses; how many there were. */
+export async function emptyDataDir(dir: string): Promise<number> {
+  if (!existsSync(join(dir, 'format.json'))) return 0
+  const { takeDataDir } = await import('../gateway/core/data-dir.ts')
+  const release = await explained(() => takeDataDir(dir))
+  try {
+    const names = (await readdir(dir)).filter((name) => OURS.test(name) || name === RUNTIME_FOLDER)
+    // The format goes last: what is left half way is still known for a data directory.
+    names.sort((left, right) => Number(left === 'format.json') - Number(right === 'format.json'))
+    for (const name of names) await rm(join(dir, name), { recursive: true, force: true })
+    return names.length
+  } finally {
+    await release()
+  }
+}
+
+/** A fault of the data directory, told to the user. */
+async function explained<T>(work: () => Promise<T>): Promise<T> {
+  const { DataDirFault } = await import('../gateway/core/data-dir.ts')
+  try {
+    return await work()
+  } catch (error) {
+    if (!(error instanceof DataDirFault)) throw error
+    throw new UserError(error.what, error.why, error.next)
   }
 }
