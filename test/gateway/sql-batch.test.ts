@@ -15,13 +15,15 @@ function columnOf(type: SqlType, cells: readonly unknown[]): ColumnBatch {
   ).columns[0]!
 }
 
-const isValid = ({ valid }: ColumnBatch, row: number) => ((valid[row >> 3]! >> (row & 7)) & 1) === 1
+function isValid({ valid }: ColumnBatch, row: number): boolean {
+  return ((new Uint8Array(valid)[row >> 3]! >> (row & 7)) & 1) === 1
+}
 
 function textsOf(column: ColumnBatch, length: number): (string | null)[] {
-  const bytes = column.values as Uint8Array
+  const offsets = new Int32Array(column.offsets!)
   return Array.from({ length }, (_, row) => {
-    const [begin, end] = [column.offsets![row], column.offsets![row + 1]]
-    return isValid(column, row) ? Buffer.from(bytes.subarray(begin, end)).toString('utf8') : null
+    const bytes = column.values.slice(offsets[row]!, offsets[row + 1]!)
+    return isValid(column, row) ? Buffer.from(bytes).toString('utf8') : null
   })
 }
 
