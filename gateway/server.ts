@@ -55,17 +55,7 @@ export interface HttpServerOptions {
 /** An HTTP/1.1 server with every limit set, the same on Node and on Deno. */
 export function createHttpServer(listener: Listener, options: HttpServerOptions): HttpServer {
   const { log, ids, limits = SERVER_LIMITS } = options
-  const server = createServer({
-    maxHeaderSize: limits.headBytes,
-    headersTimeout: limits.headMs,
-    requestTimeout: 0,
-    keepAliveTimeout: limits.keepAliveMs,
-    connectionsCheckingInterval: Math.min(CHECK_INTERVAL_MS, limits.headMs),
-  })
-  // The size of the head bounds their number; beyond this limit node drops headers silently.
-  server.maxHeadersCount = 0
-  server.maxConnections = limits.connections
-  server.timeout = limits.silentMs
+  const server = limited(limits)
   const open = new Set<Socket>()
   const upgraded = new Set<Duplex>()
   const inFlight = new WeakMap<Duplex, Set<ServerResponse>>()
@@ -120,6 +110,21 @@ export function createHttpServer(listener: Listener, options: HttpServerOptions)
       clearTimeout(cut)
     },
   }
+}
+
+function limited(limits: ServerLimits): Server {
+  const server = createServer({
+    maxHeaderSize: limits.headBytes,
+    headersTimeout: limits.headMs,
+    requestTimeout: 0,
+    keepAliveTimeout: limits.keepAliveMs,
+    connectionsCheckingInterval: Math.min(CHECK_INTERVAL_MS, limits.headMs),
+  })
+  // The size of the head bounds their number; beyond this limit node drops headers silently.
+  server.maxHeadersCount = 0
+  server.maxConnections = limits.connections
+  server.timeout = limits.silentMs
+  return server
 }
 
 function listen(server: Server, port: number, host: string): Promise<number> {
