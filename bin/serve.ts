@@ -32,7 +32,10 @@ export interface GatewayOptions {
 }
 
 /** A gateway that answers. */
-export interface Running extends BannerFacts {
+export interface Running {
+  readonly endpoint: string
+  readonly adminEndpoint: string
+  readonly banner: BannerFacts
   readonly apiPort: number
   readonly adminPort: number
   readonly store: Store
@@ -90,9 +93,11 @@ async function build(options: GatewayOptions, closers: Closers): Promise<Omit<Ru
   // Calls are answered meanwhile; /ready says when tasks are looked after, too.
   await takeOver(parts)
   const { status, detail } = backend.health()
+  const banner = { ...facts(), backendTrouble: status === 'up' ? undefined : detail }
   return {
-    ...facts(),
-    backendTrouble: status === 'up' ? undefined : detail,
+    endpoint: banner.endpoint,
+    adminEndpoint: banner.adminEndpoint,
+    banner,
     apiPort: ports.api,
     adminPort: ports.admin,
     store,

@@ -44,8 +44,8 @@ async function serve(values: Values): Promise<void> {
   const running = await startGateway({ settings, log })
   const banner =
     settings.logFormat === 'json'
-      ? renderJsonBanner(running, Date.now())
-      : renderBanner(running, process.env)
+      ? renderJsonBanner(running.banner, Date.now())
+      : renderBanner(running.banner, process.env)
   print(banner)
   const signal = await stopped
   log.info('stopping', { signal })

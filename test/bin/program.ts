@@ -50,7 +50,8 @@ export class Program {
   }
 
   kill(signal: NodeJS.Signals): void {
-    if (!this.#isOver) this.#child.kill(signal)
+    // Not child.kill: under Deno it forgets the exit code of a program that heeds the signal.
+    if (!this.#isOver) process.kill(this.pid, signal)
   }
 
   /** What the stream said, once `wanted` is in it; rejects when the program ends before. */

@@ -85,6 +85,17 @@ serve('settings: AWS_ENDPOINT_URL is no backend, and HOME holds the data', async
   const program = shop.start(['serve', '--api-port', '0', '--admin-port', '0'], env)
   const banner = JSON.parse(await program.says(/\n/))
   assert.is(banner.backend, undefined)
+  assert.equal(Object.keys(banner), [
+    'time',
+    'level',
+    'message',
+    'version',
+    'endpoint',
+    'adminEndpoint',
+    'dataDir',
+    'runtime',
+    'honesty',
+  ])
   assert.is(banner.dataDir, join(home, '.kecs', 'data'))
   assert.ok(existsSync(banner.dataDir))
 })
