@@ -10,6 +10,29 @@ import type {
   TaskState,
 } from '../cluster/runtime.ts'
 
+/** What a container does, in the terms of one runtime: members that make it do so. */
+export interface Behaviours {
+  readonly runsForEver: Partial<ContainerSpec>
+  /** Writes `hello` to stdout and `oops` to stderr, and goes on; only where logs exist. */
+  readonly writes?: Partial<ContainerSpec>
+  exits(code: number): Partial<ContainerSpec>
+  /** Does not end at a polite signal, from when it is healthy on if it has a health check. */
+  readonly ignoresStop: Partial<ContainerSpec>
+  readonly cannotStart: Partial<ContainerSpec>
+  readonly turnsHealthy: Partial<ContainerSpec>
+  readonly turnsUnhealthy: Partial<ContainerSpec>
+}
+
+export interface Traits {
+  readonly behaviours: Behaviours
+  /** Tasks go on while nobody watches. */
+  readonly outlives: boolean
+  /** What ignores the polite signal ends with this code. */
+  readonly killedExitCode?: number
+  /** Warns that `user` is not honoured. */
+  readonly warnsOfUser: boolean
+}
+
 /** One world with one runtime in it. */
 export interface World {
   readonly runtime: TaskRuntime
