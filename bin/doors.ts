@@ -50,6 +50,7 @@ function apiOf(parts: Parts, observation: Observation): App {
     own: createOwnPages({ health: health.report, ready, version: versionOf(), log }),
     clock,
     ids,
+    log,
     defaultAccount: settings.account,
   })
 }

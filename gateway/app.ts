@@ -4,11 +4,13 @@ import type { Duplex } from 'node:stream'
 import type { Backend } from './backend.ts'
 import { readBody } from './body.ts'
 import type { Clock } from './core/clock.ts'
-import { AwsFault } from './core/fault.ts'
+import { AwsFault, messageOf } from './core/fault.ts'
 import type { Ids } from './core/ids.ts'
+import type { Logger } from './core/log.ts'
 import type { Answer, Dispatcher } from './dispatch.ts'
 import type { Guard } from './guard.ts'
 import { DEFAULT_ACCOUNT, identify, type RequestHead, scopeOf } from './identify.ts'
+import { endUnread } from './linger.ts'
 
 /** What answers requests that are no API calls, e.g. a load balancer's host name. */
 export interface Edge {
@@ -28,6 +30,7 @@ export interface AppOptions {
   readonly own: Edge
   readonly clock: Clock
   readonly ids: Ids
+  readonly log: Logger
   readonly defaultAccount?: string
 }
 
@@ -38,7 +41,7 @@ export interface App {
 
 /** The whole request path, in order: edge → guard → own pages → identify → dispatch, or proxy. */
 export function createApp(options: AppOptions): App {
-  const { dispatcher, backend, guard, edges, own, clock, ids } = options
+  const { dispatcher, backend, guard, edges, own, clock, ids, log } = options
   const account = options.defaultAccount ?? DEFAULT_ACCOUNT
 
   async function web(req: IncomingMessage, res: ServerResponse): Promise<void> {
@@ -47,7 +50,9 @@ export function createApp(options: AppOptions): App {
     if (edge) return edge.web(req, res)
     const requestId = ids.uuid()
     const refused = guard.refuse(head)
-    if (refused) return forbid(res, requestId, refused)
+    if (refused) {
+      return sendPlain(res, requestId, clock, new AwsFault('AccessDeniedException', refused, 403))
+    }
     const cors = guard.corsHeaders(head)
     if (cors) {
       for (const [name, value] of Object.entries(cors)) res.setHeader(name, value)
@@ -64,7 +69,7 @@ export function createApp(options: AppOptions): App {
       const form = body instanceof AwsFault ? '' : body.toString('latin1')
       found = identify(head, dispatcher.routes, form)
       if (found.kind !== 'call') {
-        if (body instanceof AwsFault) return tooMuch(res, requestId, body)
+        if (body instanceof AwsFault) return sendPlain(res, requestId, clock, body)
         return backend.web(req, res, body)
       }
     }
@@ -73,7 +78,7 @@ export function createApp(options: AppOptions): App {
     const scope = scopeOf(head, account)
     const call = { ...scope, provider, operation, requestId, contentType, body }
     const answer = await dispatcher.call(call)
-    send(res, requestId, answer, body instanceof AwsFault)
+    send(res, requestId, answer, body instanceof AwsFault ? clock : undefined)
   }
 
   function upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -90,7 +95,16 @@ export function createApp(options: AppOptions): App {
     backend.upgrade(req, socket, head)
   }
 
-  return { web: (req, res) => void web(req, res), upgrade }
+  function onBug(error: unknown, res: ServerResponse): void {
+    const requestId = ids.uuid()
+    const stack = error instanceof Error ? error.stack : undefined
+    log.error(`bug: ${messageOf(error)}`, { requestId, stack })
+    if (res.headersSent) return void res.destroy()
+    const message = `Internal error; the log has it as ${requestId}.`
+    sendPlain(res, requestId, clock, new AwsFault('ServerException', message, 500))
+  }
+
+  return { web: (req, res) => void web(req, res).catch((error) => onBug(error, res)), upgrade }
 }
 
 function headOf(req: IncomingMessage): RequestHead {
@@ -106,35 +120,23 @@ function continueIfAsked(req: IncomingMessage, res: ServerResponse): void {
   if (req.headers.expect?.toLowerCase() === '100-continue') res.writeContinue()
 }
 
-/** `unread`: the request's body was not read to its end, so the connection cannot be used again. */
-function send(res: ServerResponse, requestId: string, answer: Answer, unread: boolean): void {
+/** With `linger` where the body was not read to its end: the connection cannot be used again. */
+function send(res: ServerResponse, requestId: string, answer: Answer, linger?: Clock): void {
   const body = Buffer.from(answer.body)
   const headers: Record<string, string | number> = {
     'x-amzn-RequestId': requestId,
     'content-type': answer.contentType,
     'content-length': body.length,
   }
-  if (unread) headers.connection = 'close'
+  if (linger) headers.connection = 'close'
   res.writeHead(answer.status, headers)
-  res.end(body)
-}
-
-function forbid(res: ServerResponse, requestId: string, why: string): void {
-  sendPlain(res, requestId, 403, 'AccessDeniedException', why)
-}
-
-function tooMuch(res: ServerResponse, requestId: string, fault: AwsFault): void {
-  sendPlain(res, requestId, fault.status, fault.code, fault.message)
+  if (linger) endUnread(res, body, linger)
+  else res.end(body)
 }
 
 // Before it is known whose call it is there is no protocol to answer in; JSON is the least wrong.
-function sendPlain(
-  res: ServerResponse,
-  requestId: string,
-  status: number,
-  code: string,
-  message: string,
-): void {
-  const body = JSON.stringify({ __type: code, message })
-  send(res, requestId, { status, contentType: 'application/x-amz-json-1.1', body }, true)
+function sendPlain(res: ServerResponse, requestId: string, clock: Clock, fault: AwsFault): void {
+  const body = JSON.stringify({ __type: fault.code, message: fault.message })
+  const answer = { status: fault.status, contentType: 'application/x-amz-json-1.1', body }
+  send(res, requestId, answer, clock)
 }

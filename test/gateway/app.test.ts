@@ -12,6 +12,7 @@ import { silentLogger } from '../../gateway/core/log.ts'
 import { createMemoryStore } from '../../gateway/core/memory-store.ts'
 import { type CallRecord, createDispatcher } from '../../gateway/dispatch.ts'
 import { createGuard } from '../../gateway/guard.ts'
+import { LINGER_MS } from '../../gateway/linger.ts'
 import { createOwnPages } from '../../gateway/own-pages.ts'
 import { createHttpServer, type HttpServer } from '../../gateway/server.ts'
 import { FakeClock } from '../fake-clock.ts'
@@ -51,6 +52,7 @@ async function start(allowedOrigins: readonly string[] = []): Promise<Fixture> {
   const backend = {
     web(req, res, body) {
       proxied.push(`${req.method} ${req.url} ${body ?? ''}`)
+      if (req.url === '/broken') throw new Error('a bug')
       req.resume()
       res.end('from the backend')
     },
@@ -78,6 +80,7 @@ async function start(allowedOrigins: readonly string[] = []): Promise<Fixture> {
     }),
     clock,
     ids: systemIds,
+    log: silentLogger,
   })
   const server = createHttpServer(handler, { log: silentLogger, ids: systemIds })
   const port = await server.listen(0, '127.0.0.1')
@@ -194,12 +197,22 @@ app(
   },
 )
 
-app('web: a much larger body is 413 and its client hears so', async ({ fixture }) => {
-  const connection = fixture.connect()
-  connection.say(call('ListClusters', ''.padEnd(24 * 1024 * 1024, 'a')))
-  assert.match(await connection.hears('RequestEntityTooLargeException'), /^HTTP\/1\.1 413 /)
-  await connection.closed
-})
+app(
+  'web: a much larger body is 413, even to a client that reads only when all is sent',
+  async ({ fixture }) => {
+    const connection = fixture.connect()
+    connection.socket.pause()
+    const sent = new Promise((resolve) => {
+      connection.socket.write(call('ListClusters', ''.padEnd(24 * 1024 * 1024, 'a')), resolve)
+    })
+    assert.not.ok(await sent)
+    connection.socket.resume()
+    assert.match(
+      await connection.toTheEnd(),
+      /^HTTP\/1\.1 413 [\s\S]*RequestEntityTooLargeException/,
+    )
+  },
+)
 
 app('web: chunks that add up to more are 413, without an end in sight', async ({ fixture }) => {
   const connection = fixture.connect()
@@ -229,6 +242,7 @@ app('web: a body that stops coming is 408 when its time is over', async ({ fixtu
   while (fixture.clock.waiting === 0) await new Promise((resolve) => setImmediate(resolve))
   fixture.clock.advance(API_BODY_TIMEOUT_MS)
   assert.match(await connection.hears('RequestTimeoutException'), /^HTTP\/1\.1 408 /)
+  fixture.clock.advance(LINGER_MS)
   await connection.closed
 })
 
@@ -259,6 +273,17 @@ app('web: a bug is a 500 that names the request, not its cause', async ({ fixtur
   assert.match(answer, /"__type":"ServerException"/)
   assert.not.match(answer, /a bug/)
 })
+
+app(
+  'web: whatever throws on the way is a 500, and the next request is answered',
+  async ({ fixture }) => {
+    const broken = 'GET /broken HTTP/1.1\r\nhost: localhost\r\n\r\n'
+    const answer = await answerTo(fixture.connect(), broken)
+    assert.match(answer, /^HTTP\/1\.1 500 /)
+    assert.not.match(answer, /a bug/)
+    assert.match(await answerTo(fixture.connect(), call('ListClusters', '{}')), /^HTTP\/1\.1 200 /)
+  },
+)
 
 app('web: pipelined calls are answered in their order', async ({ fixture }) => {
   const connection = fixture.connect()
