@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { LogLine, LogQuery } from '../runtime.ts'
 
 const BUFFER_LIMIT_CHARS = 262_144
+// A follower that lags behind further loses lines rather than memory.
 const MAX_FOLLOWER_LINES = 10_000
 
 type Stored = readonly [seq: number, atMs: number, container: string, err: 0 | 1, line: string]
