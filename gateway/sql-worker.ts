@@ -257,7 +257,7 @@ function serve(port: NonNullable<typeof parentPort>): void {
     else create(engine, engine.tables.get(request.table)!)
     return undefined
   }
-  port.on('message', async (request: SqlRequest) => {
+  async function answer(request: SqlRequest): Promise<void> {
     let reply: SqlReply
     try {
       reply = { kind: 'done', answer: await handle(request), heapBytes: heapBytes() }
@@ -269,6 +269,10 @@ function serve(port: NonNullable<typeof parentPort>): void {
         : { kind: 'broken', message }
     }
     port.postMessage(reply)
+  }
+  let last: Promise<void> = Promise.resolve()
+  port.on('message', (request: SqlRequest) => {
+    last = last.then(() => answer(request))
   })
 }
 
