@@ -42,30 +42,11 @@ export function spawnChild(
   records: GroupRecords,
   clock: Clock,
 ): Child | undefined {
-  const [command = '', ...args] = spec.argv
-  const { workingDirectory } = spec
-  // A missing folder and a missing command give the same ENOENT.
-  if (workingDirectory !== undefined && !isFolder(workingDirectory)) {
-    events.failed(`working directory "${workingDirectory}" does not exist on this machine`)
-    return undefined
-  }
-  let child: ChildProcess
-  try {
-    const output = events.line ? 'pipe' : 'ignore'
-    child = spawn(command, args, {
-      cwd: workingDirectory ?? process.cwd(),
-      env: { ...spec.environment },
-      stdio: ['ignore', output, output],
-      detached: true,
-      shell: false,
-    })
-  } catch (error) {
-    events.failed(startProblem(command, error))
-    return undefined
-  }
+  const child = launch(spec, events)
+  if (!child) return undefined
   const { pid } = child
   child.on('error', (error) => {
-    if (pid === undefined) events.failed(startProblem(command, error))
+    if (pid === undefined) events.failed(startProblem(spec.argv[0] ?? '', error))
   })
   if (pid === undefined) return undefined
   try {
@@ -98,6 +79,29 @@ export function spawnChild(
     signal: (signal) => {
       if (!over) signalGroup(pid, signal)
     },
+  }
+}
+
+function launch(spec: ChildSpec, events: ChildEvents): ChildProcess | undefined {
+  const [command = '', ...args] = spec.argv
+  const { workingDirectory } = spec
+  // A missing folder and a missing command give the same ENOENT.
+  if (workingDirectory !== undefined && !isFolder(workingDirectory)) {
+    events.failed(`working directory "${workingDirectory}" does not exist on this machine`)
+    return undefined
+  }
+  try {
+    const output = events.line ? 'pipe' : 'ignore'
+    return spawn(command, args, {
+      cwd: workingDirectory ?? process.cwd(),
+      env: { ...spec.environment },
+      stdio: ['ignore', output, output],
+      detached: true,
+      shell: false,
+    })
+  } catch (error) {
+    events.failed(startProblem(command, error))
+    return undefined
   }
 }
 

@@ -10,7 +10,7 @@ import type { PortPool } from './port-pool.ts'
 import { type Child, type ChildEvents, spawnChild } from './process-child.ts'
 import { environmentOf } from './process-environment.ts'
 import type { GroupRecords } from './process-groups.ts'
-import type { TaskLog } from './task-log.ts'
+import type { TaskLog, TaskLogs } from './task-log.ts'
 
 interface Running {
   child?: Child
@@ -33,7 +33,7 @@ export interface ProcessDriverOptions {
   readonly bindHost: string
   readonly pool: PortPool
   readonly records: GroupRecords
-  readonly openLog: (id: string) => TaskLog
+  readonly logs: TaskLogs
   /** For volumes that go with their task. */
   readonly volumesFolder: string
 }
@@ -59,7 +59,7 @@ export class ProcessDriver implements Driver {
   prepare(spec: TaskSpec, tell: Tell): void {
     const held: Held = {
       spec,
-      log: this.#options.openLog(spec.id),
+      log: this.#options.logs.open(spec.id),
       ports: new Map(),
       volumes: new Map(),
       temporary: [],
@@ -138,7 +138,7 @@ export class ProcessDriver implements Driver {
 
   release(id: string): void {
     // Someone may follow the log of a task that never came to be prepared.
-    void this.#options.openLog(id).end()
+    void this.#options.logs.open(id).end()
     const held = this.#held.get(id)
     if (!held) return
     this.#held.delete(id)

@@ -3,7 +3,6 @@
  * its image, and with no more isolation than any program. Groups of processes are stopped whole;
  * what outlives a killed KECS is stopped at the next start, and its tasks are lost.
  */
-import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { availableParallelism, hostname, totalmem } from 'node:os'
 import { join } from 'node:path'
@@ -16,7 +15,7 @@ import { PortPool } from './port-pool.ts'
 import { ProcessDriver } from './process-driver.ts'
 import { warningsOf } from './process-environment.ts'
 import { GroupRecords } from './process-groups.ts'
-import { TaskLog } from './task-log.ts'
+import { TaskLogs } from './task-log.ts'
 
 export interface ProcessOptions {
   readonly clock: Clock
@@ -38,21 +37,12 @@ const SAFE_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/
 export function createProcessRuntime(options: ProcessOptions): TaskRuntime {
   const { clock, dir, bindHost = '127.0.0.1', maxLogBytes = MAX_LOG_BYTES } = options
   const { platform = process.platform } = options
-  if (platform !== 'linux' && platform !== 'darwin') {
-    const text = `the process runtime needs process groups, and ${platform} has none it can use`
-    throw new RuntimeFault('UnsupportedPlatform', text)
-  }
+  refuseWithoutGroups(platform)
   const records = new GroupRecords(join(dir, 'processes'))
-  const logs = new Map<string, TaskLog>()
-  const folderOf = (id: string) => join(dir, 'tasks', id)
-  const openLog = (id: string) => {
-    const log = logs.get(id) ?? new TaskLog(folderOf(id), maxLogBytes)
-    logs.set(id, log)
-    return log
-  }
+  const logs = new TaskLogs(join(dir, 'tasks'), maxLogBytes)
   const pool = new PortPool(bindHost)
   const volumesFolder = join(dir, 'volumes')
-  const driver = new ProcessDriver({ clock, bindHost, pool, records, openLog, volumesFolder })
+  const driver = new ProcessDriver({ clock, bindHost, pool, records, logs, volumesFolder })
   const engine = new TaskEngine(clock, driver)
   const node = nodeOf(bindHost)
   let closing = false
@@ -83,22 +73,15 @@ export function createProcessRuntime(options: ProcessOptions): TaskRuntime {
       engine.stop(id)
     },
     async remove(id) {
-      if (!SAFE_ID.test(id) || !engine.remove(id)) return
-      await logs.get(id)?.end()
-      logs.delete(id)
-      await rm(folderOf(id), { recursive: true, force: true })
+      if (SAFE_ID.test(id) && engine.remove(id)) await logs.remove(id)
     },
     async *logs(id, query) {
-      if (engine.has(id)) yield* openLog(id).read(query)
-      else if (SAFE_ID.test(id) && existsSync(folderOf(id))) {
-        const left = new TaskLog(folderOf(id), maxLogBytes)
-        await left.end()
-        yield* left.read(query)
-      }
+      if (engine.has(id)) yield* logs.open(id).read(query)
+      else if (SAFE_ID.test(id)) yield* logs.readLeft(id, query)
     },
     nodes: () => [node],
     health() {
-      const fault = [...logs.values()].find((log) => log.fault !== undefined)?.fault
+      const fault = logs.fault()
       if (fault !== undefined) return { status: 'degraded', detail: `logs are lost: ${fault}` }
       return { status: 'up', detail: 'commands run as processes of this machine' }
     },
@@ -106,10 +89,16 @@ export function createProcessRuntime(options: ProcessOptions): TaskRuntime {
       closing = true
       engine.watch(undefined)
       await engine.stopAll()
-      await Promise.all([...logs.values()].map((log) => log.end()))
+      await logs.endAll()
       engine.abandon()
     },
   }
+}
+
+function refuseWithoutGroups(platform: NodeJS.Platform): void {
+  if (platform === 'linux' || platform === 'darwin') return
+  const text = `the process runtime needs process groups, and ${platform} has none it can use`
+  throw new RuntimeFault('UnsupportedPlatform', text)
 }
 
 function nodeOf(bindHost: string): RuntimeNode {

@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import { appendFile, mkdir, readFile, rename } from 'node:fs/promises'
+import { appendFile, mkdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { LogLine, LogQuery } from '../runtime.ts'
 
@@ -113,6 +113,46 @@ export class TaskLog {
       }
     }
     this.#flushing = undefined
+  }
+}
+
+/** The logs of every task, a folder each; those of tasks from before a restart can still be read. */
+export class TaskLogs {
+  readonly #folder: string
+  readonly #maxBytes: number
+  readonly #open = new Map<string, TaskLog>()
+
+  constructor(folder: string, maxBytesEach: number) {
+    this.#folder = folder
+    this.#maxBytes = maxBytesEach
+  }
+
+  open(id: string): TaskLog {
+    const log = this.#open.get(id) ?? new TaskLog(join(this.#folder, id), this.#maxBytes)
+    this.#open.set(id, log)
+    return log
+  }
+
+  async *readLeft(id: string, query: LogQuery): AsyncIterable<LogLine> {
+    const left = new TaskLog(join(this.#folder, id), this.#maxBytes)
+    await left.end()
+    yield* left.read(query)
+  }
+
+  async remove(id: string): Promise<void> {
+    await this.#open.get(id)?.end()
+    this.#open.delete(id)
+    await rm(join(this.#folder, id), { recursive: true, force: true })
+  }
+
+  async endAll(): Promise<void> {
+    await Promise.all([...this.#open.values()].map((log) => log.end()))
+  }
+
+  /** Why lines of some task are lost just now, if any are. */
+  fault(): string | undefined {
+    for (const { fault } of this.#open.values()) if (fault !== undefined) return fault
+    return undefined
   }
 }
 
