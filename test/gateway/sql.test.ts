@@ -11,7 +11,6 @@ import {
   type SqlEngineOptions,
 } from '../../gateway/sql.ts'
 import { SqlFault } from '../../gateway/sql-guard.ts'
-import { SqlThread } from '../../gateway/sql-thread.ts'
 import { FakeClock } from '../fake-clock.ts'
 
 interface Task {
@@ -245,30 +244,6 @@ test('query: files, networks and settings are out of reach', async () => {
     ['enable_external_access', 'false'],
     ['lock_configuration', 'true'],
   ])
-})
-
-test('SqlThread: what the guard might overlook, DuckDB refuses by itself', async () => {
-  const thread = new SqlThread([tasksTable()], () => {})
-  const overlooked: readonly [sql: string, message: RegExp][] = [
-    ["INSERT INTO tasks (id) VALUES ('x')", /read-only mode/],
-    ["UPDATE tasks SET id = 'x'", /read-only mode/],
-    ['DELETE FROM tasks', /read-only mode/],
-    ['DROP TABLE tasks', /read-only mode/],
-    ['CREATE TABLE other (a INT)', /read-only mode/],
-    ["WITH x AS (SELECT 'x') INSERT INTO tasks (id) FROM x", /read-only mode/],
-    ["COPY tasks TO '/tmp/kecs.csv'", /disabled by configuration/],
-    ["ATTACH '/tmp/kecs.db'", /disabled by configuration/],
-    ['LOAD httpfs', /disabled through configuration/],
-    ['SET enable_external_access=true', /Cannot|locked/],
-    ['SET lock_configuration=false', /locked/],
-    ['SELECT 1; SELECT 2', /named here/],
-  ]
-  for (const [sql, message] of overlooked) {
-    const fault = await faultOf(thread.ask(sql, 10, 10))
-    assert.is(fault.reason, 'INVALID', sql)
-    assert.match(fault.message, message, sql)
-  }
-  await thread.end('done')
 })
 
 test('query: questions asked at once are all answered', async () => {
