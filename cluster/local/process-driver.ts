@@ -153,9 +153,10 @@ export class ProcessDriver implements Driver {
   #spawn(held: Held, container: ContainerSpec, argv: readonly string[], events: ChildEvents) {
     const { bindHost, records, clock } = this.#options
     const ports = held.ports.get(container.name) ?? []
-    const environment = environmentOf(held.spec, container, ports, held.volumes, {
+    const environment = environmentOf(container, ports, held.volumes, {
       bindHost,
       environment: process.env,
+      marks: records.marks(held.spec.id),
     })
     const { workingDirectory } = container
     const where = workingDirectory === undefined ? {} : { workingDirectory }

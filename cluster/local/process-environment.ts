@@ -1,6 +1,5 @@
 import { tmpdir } from 'node:os'
 import type { ContainerSpec, PortBinding, TaskSpec } from '../runtime.ts'
-import { TASK_VARIABLE } from './process-groups.ts'
 
 // Enough for a command to find its programs and its user; nothing that may hold a secret.
 const INHERITED = ['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR']
@@ -8,15 +7,18 @@ const INHERITED = ['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'LC_ALL',
 /**
  * The whole environment of a container's process: a few variables of this one (`PATH`, `HOME`,
  * `USER`, `LOGNAME`, `SHELL`, `LANG`, `LC_ALL`, `TZ`, `TMPDIR`), then `PORT` (the first host port),
- * then the container's own, then `KECS_TASK_ID`, `KECS_CONTAINER_NAME`, `KECS_BIND_HOST`,
- * `KECS_PORT_<containerPort>` and `KECS_VOLUME_<NAME>`.
+ * then the container's own, then `KECS_TASK_ID`, `KECS_RECORDS_DIR`, `KECS_CONTAINER_NAME`,
+ * `KECS_BIND_HOST`, `KECS_PORT_<containerPort>` and `KECS_VOLUME_<NAME>`.
  */
 export function environmentOf(
-  spec: TaskSpec,
   container: ContainerSpec,
   ports: readonly PortBinding[],
   volumes: ReadonlyMap<string, string>,
-  host: { readonly bindHost: string; readonly environment: NodeJS.ProcessEnv },
+  host: {
+    readonly bindHost: string
+    readonly environment: NodeJS.ProcessEnv
+    readonly marks: Readonly<Record<string, string>>
+  },
 ): Record<string, string> {
   const environment: Record<string, string> = { TMPDIR: tmpdir() }
   for (const name of INHERITED) {
@@ -26,7 +28,7 @@ export function environmentOf(
   const [first] = ports
   if (first) environment.PORT = String(first.hostPort)
   Object.assign(environment, container.environment)
-  environment[TASK_VARIABLE] = spec.id
+  Object.assign(environment, host.marks)
   environment.KECS_CONTAINER_NAME = container.name
   environment.KECS_BIND_HOST = host.bindHost
   for (const { containerPort, hostPort } of ports) {

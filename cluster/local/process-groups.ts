@@ -3,7 +3,7 @@
  * and stopped, and never a stranger that was given the same process id meanwhile.
  */
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
 import type { Clock } from '../clock.ts'
@@ -12,8 +12,12 @@ const REAP_GRACE_MS = 2_000
 const REAP_FORCE_MS = 2_000
 const REAP_POLL_MS = 50
 
-/** The environment variable by which every process of a task can be told from strangers. */
-export const TASK_VARIABLE = 'KECS_TASK_ID'
+// Every process of a task bears both, and so can be told from strangers; task ids alone might be
+// another runtime's too.
+const TASK_VARIABLE = 'KECS_TASK_ID'
+const RECORDS_VARIABLE = 'KECS_RECORDS_DIR'
+
+type Marks = Readonly<Record<string, string>>
 
 interface GroupRecord {
   readonly pid: number
@@ -57,8 +61,13 @@ export class GroupRecords {
   readonly #folder: string
 
   constructor(folder: string) {
-    this.#folder = folder
     mkdirSync(folder, { recursive: true })
+    this.#folder = realpathSync(folder)
+  }
+
+  /** What the environment of every process of a task must hold. */
+  marks(taskId: string): Record<string, string> {
+    return { [TASK_VARIABLE]: taskId, [RECORDS_VARIABLE]: this.#folder }
   }
 
   /** Synchronous: between a start and its record no other work may come. */
@@ -75,7 +84,7 @@ export class GroupRecords {
   /** Stops, politely and then by force, what the records of an earlier process still name. */
   async reap(clock: Clock): Promise<void> {
     const records = this.#read()
-    await Promise.all(records.map((record) => reapOne(record, clock)))
+    await Promise.all(records.map((record) => reapOne(record, this.marks(record.taskId), clock)))
     for (const { pid } of records) this.delete(pid)
   }
 
@@ -104,8 +113,8 @@ function recordOf(text: string): GroupRecord | undefined {
   }
 }
 
-async function reapOne(record: GroupRecord, clock: Clock): Promise<void> {
-  const left = () => survivors(record)
+async function reapOne(record: GroupRecord, marks: Marks, clock: Clock): Promise<void> {
+  const left = () => survivors(record, marks)
   const signalAll = (signal: NodeJS.Signals) => {
     for (const target of left()) {
       try {
@@ -132,21 +141,22 @@ async function gone(left: () => number[], clock: Clock, patienceMs: number): Pro
 }
 
 /** Targets for `kill`: the group (negative) while its leader is ours, and whoever bears our mark. */
-function survivors({ pid, taskId, identity }: GroupRecord): number[] {
+function survivors({ pid, identity }: GroupRecord, marks: Marks): number[] {
   const led = identity !== undefined && identityOf(pid) === identity
-  const marked = process.platform === 'linux' ? markedProcesses(taskId) : []
+  const marked = process.platform === 'linux' ? markedProcesses(marks) : []
   const group = led && (process.platform !== 'linux' || statOf(pid)?.state !== 'Z')
   return group ? [-pid, ...marked] : marked
 }
 
-function markedProcesses(taskId: string): number[] {
-  const mark = `${TASK_VARIABLE}=${taskId}`
+function markedProcesses(marks: Marks): number[] {
+  const lines = Object.entries(marks).map(([name, value]) => `${name}=${value}`)
   return readdirSync('/proc').flatMap((name) => {
     const pid = Number(name)
     if (!Number.isInteger(pid) || pid === process.pid) return []
     try {
       const environment = readFileSync(`/proc/${name}/environ`, 'utf8').split('\0')
-      return environment.includes(mark) && statOf(pid)?.state !== 'Z' ? [pid] : []
+      const ours = lines.every((line) => environment.includes(line))
+      return ours && statOf(pid)?.state !== 'Z' ? [pid] : []
     } catch {
       // Ended meanwhile, or another user's.
       return []

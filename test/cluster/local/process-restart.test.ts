@@ -82,7 +82,9 @@ test('start: a whole group that outlived its owner is stopped, politely first', 
 
 test('start: a stranger with the process id of a record is left alone', async () => {
   const dir = freshDir()
-  const stranger = spawn('sleep', ['1000'], { detached: true, stdio: 'ignore' })
+  // Another runtime's task of the same id.
+  const env = { ...process.env, KECS_TASK_ID: 'gone', KECS_RECORDS_DIR: '/nonexistent' }
+  const stranger = spawn('sleep', ['1000'], { detached: true, stdio: 'ignore', env })
   const pid = stranger.pid ?? 0
   mkdirSync(join(dir, 'processes'))
   const record = { pid, taskId: 'gone', identity: 'another boot/1' }
