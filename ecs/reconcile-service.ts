@@ -44,7 +44,8 @@ export function reconcileService(
   })
 }
 
-function viewOf(
+/** What the plan of this service is made from, as things stand. */
+export function viewOf(
   context: EcsContext,
   targets: TargetRegistrar,
   service: ServiceRow,

@@ -133,7 +133,9 @@ class FileHistory implements History {
   async #write(name: string, kind: Kind, text: string): Promise<void> {
     let file = kind.file ?? (await this.#newest(name))
     if (file.bytes > this.#fileBytes) file = { number: file.number + 1, bytes: 0 }
-    await appendFile(this.#path(name, file.number), text)
+    // A line that a kill cut short must not swallow the next one.
+    const seam = kind.file === undefined && file.bytes > 0 ? '\n' : ''
+    await appendFile(this.#path(name, file.number), seam + text)
     kind.file = { number: file.number, bytes: file.bytes + text.length }
     if (file.bytes > 0) return
     for (const number of await this.#numbers(name)) {
