@@ -29,6 +29,7 @@ function pick(from: Json, names: readonly string[]): Json {
 
 function shapeOf(from: Json): Json {
   const shape = pick(from, SHAPE_FACTS)
+  if (from.error) shape.error = pick(from.error as Json, ['code', 'httpStatusCode'])
   if (from.members) {
     const members = Object.entries(from.members as Record<string, Json>)
     shape.members = Object.fromEntries(

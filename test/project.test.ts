@@ -50,8 +50,8 @@ const imports = product.flatMap(importsOf)
 const ARROWS: Readonly<Record<string, (edge: Import) => boolean>> = {
   gateway: () => false,
   cluster: () => false,
-  ecs: ({ to, typeOnly }) =>
-    to.startsWith('gateway/core/') || (to === 'cluster/runtime.ts' && typeOnly),
+  // The port itself: types, and the one fault that crosses it.
+  ecs: ({ to }) => to.startsWith('gateway/core/') || to === 'cluster/runtime.ts',
   elbv2: ({ to }) => to.startsWith('gateway/core/') || to === 'gateway/proxy.ts',
   bin: () => true,
 }
