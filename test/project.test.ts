@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, sep } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { marked, readmeTables } from './readme.ts'
 import { root } from './root.ts'
 
 const FOLDERS = ['gateway', 'ecs', 'elbv2', 'cluster', 'bin', 'test']
@@ -136,6 +137,13 @@ test('tests: every test file runs its suites', () => {
     silent.map(({ path }) => path),
     [],
   )
+})
+
+test('README: its tables are what the code says', () => {
+  const text = readFileSync(join(root, 'README.md'), 'utf8')
+  for (const [name, table] of readmeTables()) {
+    assert.is(marked(text, name), table, `${name}: run node dist/test/tables.js`)
+  }
 })
 
 test('text: nothing names a machine path or leaves an unexplained note', () => {
