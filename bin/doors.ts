@@ -3,7 +3,7 @@ import { createEcsProvider } from '../ecs/provider.ts'
 import { createAdmin } from '../gateway/admin.ts'
 import { type App, createApp } from '../gateway/app.ts'
 import type { Backend } from '../gateway/backend.ts'
-import { createDispatcher } from '../gateway/dispatch.ts'
+import { type CallRecord, createDispatcher } from '../gateway/dispatch.ts'
 import { createGuard } from '../gateway/guard.ts'
 import { watchLoopLag } from '../gateway/metrics.ts'
 import { createOwnPages } from '../gateway/own-pages.ts'
@@ -11,6 +11,7 @@ import { createHttpServer, type HttpServer } from '../gateway/server.ts'
 import type { BannerFacts } from './banner.ts'
 import { type Observation, observe, type PartFigure } from './observe.ts'
 import type { Closers, Parts } from './parts.ts'
+import { recordCall } from './record.ts'
 import { resetState } from './reset-state.ts'
 import { engineOf, versionOf } from './version.ts'
 
@@ -42,8 +43,12 @@ export function createDoors(parts: Parts, facts: () => Facts, closers: Closers):
 function apiOf(parts: Parts, observation: Observation): App {
   const { settings, store, clock, ids, log, health, ready } = parts
   const providers = [createEcsProvider(parts.context)]
+  const onCall = (record: CallRecord) => {
+    observation.onCall(record)
+    recordCall(parts.storage.history, record)
+  }
   return createApp({
-    dispatcher: createDispatcher({ providers, store, clock, log, onCall: observation.onCall }),
+    dispatcher: createDispatcher({ providers, store, clock, log, onCall }),
     backend: counted(parts.backend, observation.onProxied),
     guard: guardOf(parts),
     edges: [],

@@ -16,6 +16,7 @@ import { listenOrExplain, urlOf } from './listen.ts'
 import { createNetworkLookup } from './network-lookup.ts'
 import { UserError } from './output.ts'
 import type { Closers, Parts } from './parts.ts'
+import { recordTasks } from './record.ts'
 import { createRuntime, refuseOpenProcesses } from './runtime.ts'
 import type { Settings } from './settings.ts'
 import { lazySql } from './sql.ts'
@@ -127,6 +128,7 @@ async function openParts(options: GatewayOptions, closers: Closers): Promise<Par
   closers.push(() => storage.close())
   const { store } = storage
   const rows = openRows(store)
+  closers.push(recordTasks(store, storage.history, clock))
   // Behind the store's lock: what a runtime keeps in the data directory is this process's alone.
   const runtime = options.runtime ?? (await createRuntime(settings, clock, closers))
   closers.push(() => runtime.close())

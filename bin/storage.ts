@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs'
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { HistoryReader } from '../ecs/sql-history.ts'
 import type { Clock } from '../gateway/core/clock.ts'
+import { createHistory, type History } from '../gateway/core/history.ts'
 import type { Logger } from '../gateway/core/log.ts'
 import { createMemoryStore } from '../gateway/core/memory-store.ts'
 import type { Store } from '../gateway/core/store.ts'
@@ -13,13 +13,11 @@ import { UserError } from './output.ts'
 /** The store with what is told of it. */
 export interface Storage {
   readonly store: Store
-  readonly history: HistoryReader
+  readonly history: History
   readonly health: () => ComponentHealth
   readonly counters: readonly PartFigure[]
   close(): Promise<void>
 }
-
-const noHistory: HistoryReader = { read: () => [] }
 
 /** State in `dir`, or in memory for undefined. */
 export async function openStorage(
@@ -30,7 +28,7 @@ export async function openStorage(
   if (dir === undefined) {
     return {
       store: createMemoryStore(),
-      history: noHistory,
+      history: createHistory({ dir, clock, log }),
       health: () => ({ status: 'up', detail: 'in memory: state dies with this process' }),
       counters: [],
       close: async () => {},
@@ -43,9 +41,10 @@ export async function openStorage(
     help,
     read: () => opened.stats()[name],
   })
+  const history = createHistory({ dir, clock, log })
   return {
     store: opened.store,
-    history: noHistory,
+    history,
     health: opened.health,
     counters: [
       figure('transactions', 'Transactions made durable.'),
@@ -54,7 +53,10 @@ export async function openStorage(
       figure('failures', 'Writes that failed; their transactions were taken back.'),
       figure('snapshots', 'Snapshots written.'),
     ],
-    close: () => opened.close(),
+    async close() {
+      await history.close()
+      await opened.close()
+    },
   }
 }
 

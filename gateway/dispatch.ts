@@ -24,6 +24,8 @@ export interface CallRecord extends Scope {
   readonly requestId: string
   /** `ok`, or the fault's code. */
   readonly outcome: string
+  /** The fault's message. */
+  readonly message?: string
   readonly status: number
   readonly startedAtMs: number
   readonly durationMs: number
@@ -72,6 +74,7 @@ export function createDispatcher(options: DispatchOptions): Dispatcher {
     const entry = entries.get(request.provider)
     if (!entry) throw new Error(`no provider is named ${request.provider}`)
     let outcome = 'ok'
+    let message: string | undefined
     let answer: Answer
     try {
       const output = await run(entry, request, startedAtMs)
@@ -80,6 +83,7 @@ export function createDispatcher(options: DispatchOptions): Dispatcher {
     } catch (thrown) {
       const fault = asFault(thrown, request)
       outcome = fault.code
+      message = fault.message
       answer = entry.codec.fault(fault, request.requestId)
     }
     const known = entry.provider.contract.operations[request.operation ?? ''] !== undefined
@@ -90,6 +94,7 @@ export function createDispatcher(options: DispatchOptions): Dispatcher {
       region: request.region,
       requestId: request.requestId,
       outcome,
+      ...(message !== undefined && { message }),
       status: answer.status,
       startedAtMs,
       durationMs: performance.now() - begun,

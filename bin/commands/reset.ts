@@ -7,7 +7,8 @@ import { ADMIN_URL_FLAG, DATA_DIR_FLAG, dataDirOf, JSON_FLAG } from '../settings
 
 export default command({
   name: 'reset',
-  summary: 'Stops every task and deletes all that kecs keeps: clusters, services, history, all.',
+  summary:
+    'Stops every task and deletes all that kecs keeps: clusters, definitions, services, tasks.',
   flags: [
     { name: 'yes', about: 'Do it without asking.' },
     DATA_DIR_FLAG,
@@ -19,8 +20,9 @@ export default command({
     ['Only what one directory holds', 'kecs reset --data-dir ./state --yes'],
   ],
   notes: [
-    'A kecs that answers at --admin-url empties itself and goes on. Otherwise, or when --data-dir ' +
-      'names a directory that it does not use, the files in that directory are deleted.',
+    'A kecs that answers at --admin-url empties itself and goes on; only its history of calls and ' +
+      'task events stays. Otherwise, or when --data-dir names a directory that it does not use, ' +
+      'all files of kecs in that directory are deleted, history included.',
   ],
   async run(values) {
     const dir = dataDirOf(values, process.env)

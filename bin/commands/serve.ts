@@ -1,5 +1,6 @@
 import process from 'node:process'
-import { createLogger } from '../../gateway/core/log.ts'
+import { messageOf } from '../../gateway/core/fault.ts'
+import { createLogger, type Logger } from '../../gateway/core/log.ts'
 import { renderBanner, renderJsonBanner } from '../banner.ts'
 import { command, type Values } from '../command.ts'
 import { EXIT, print } from '../output.ts'
@@ -38,6 +39,7 @@ async function serve(values: Values): Promise<void> {
     write: (line) => process.stderr.write(`${line}\n`),
     now: Date.now,
   })
+  survey(log)
   // A log that nobody reads any more is no reason to end.
   process.stderr.on('error', () => {})
   const stopped = untilToldToStop()
@@ -53,6 +55,21 @@ async function serve(values: Values): Promise<void> {
   log.info('stopped')
   // Whatever a library still holds open is not waited for.
   process.exit(EXIT.ok)
+}
+
+/** What nobody caught is in the log; state is durable, so to end is safe where that state is unknown. */
+function survey(log: Logger): void {
+  process.on('unhandledRejection', (reason) => {
+    log.error(`bug: ${messageOf(reason)}`, { stack: stackOf(reason) })
+  })
+  process.on('uncaughtException', (error) => {
+    log.error(`bug: ${messageOf(error)}`, { stack: error.stack })
+    process.exit(EXIT.failed)
+  })
+}
+
+function stackOf(thrown: unknown): string | undefined {
+  return thrown instanceof Error ? thrown.stack : undefined
 }
 
 /** Resolves with the first signal; the second ends the process at once. */
