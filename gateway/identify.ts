@@ -104,13 +104,16 @@ export function scopeOf(head: RequestHead, defaultAccount: string = DEFAULT_ACCO
   }
 }
 
-interface Credential {
+/** The SigV4 scope of a request, as far as the gateway looks at it. */
+export interface Credential {
   readonly accessKey: string
   readonly region: string
+  /** Signing name, e.g. `s3`. */
   readonly service: string
 }
 
-function credentialOf(head: RequestHead): Credential | undefined {
+/** The scope in the Authorization header or, for presigned URLs, in the query; none for unsigned requests. */
+export function credentialOf(head: RequestHead): Credential | undefined {
   const header = text(head.headers.authorization)
   const found = header
     ? CREDENTIAL.exec(header)

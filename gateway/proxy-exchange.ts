@@ -1,0 +1,219 @@
+import { Buffer } from 'node:buffer'
+import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
+import { setImmediate } from 'node:timers'
+import type { Clock, Timer } from './core/clock.ts'
+import { messageOf } from './core/fault.ts'
+import { endUnread } from './linger.ts'
+import type { OnFault, ProxyFault, ProxyTarget } from './proxy.ts'
+import { answerHeaders, framingOf, isBodiless, trailerPairs } from './proxy-headers.ts'
+import { faultOf, type ProxyLimits, watchSilence } from './proxy-watch.ts'
+
+export interface ExchangeOptions {
+  readonly req: IncomingMessage
+  readonly res: ServerResponse
+  readonly target: ProxyTarget | undefined
+  readonly onFault: OnFault
+  /** Sends the request; `fresh`: over a connection of its own. May throw. */
+  readonly send: (to: ProxyTarget, fresh: boolean) => void
+  readonly clock: Clock
+  readonly limits: ProxyLimits
+  /** The request's body where it was read before. */
+  readonly body: Buffer | undefined
+}
+
+/** Methods that may be sent twice (RFC 9110, 9.2.2). */
+const IDEMPOTENT: ReadonlySet<string> = new Set([
+  'DELETE',
+  'GET',
+  'HEAD',
+  'OPTIONS',
+  'PUT',
+  'TRACE',
+])
+
+/** One request and its answer, or the fault in its place. */
+export class Exchange {
+  readonly #options: ExchangeOptions
+  #outgoing: ClientRequest | undefined
+  #silence: Timer | undefined
+  #retried = false
+  /** The client asked whether to send its body, and was not told to. */
+  #waitsForContinue: boolean
+  /** Nothing is left to be told to the client. */
+  #over = false
+
+  constructor(options: ExchangeOptions) {
+    this.#options = options
+    const { headers } = options.req
+    this.#waitsForContinue =
+      options.body === undefined && headers.expect?.toLowerCase() === '100-continue'
+  }
+
+  start(): void {
+    const { req, res, body } = this.#options
+    res.once('close', () => this.#closed())
+    const framing = framingOf(req)
+    if (framing.kind === 'refused') {
+      this.#fail({ kind: 'request', detail: framing.detail })
+      return
+    }
+    if (body === undefined) {
+      // Before the pipe ends the request to the target.
+      req.prependOnceListener('end', () => {
+        this.#outgoing?.addTrailers(trailerPairs(req.rawTrailers))
+      })
+    }
+    this.#send(false)
+    if (this.#waitsForContinue) req.once('data', () => this.#stopWaiting())
+  }
+
+  /** The request to the target has a connection, made or being made. */
+  sent(outgoing: ClientRequest): void {
+    const { res, clock, limits } = this.#options
+    this.#outgoing = outgoing
+    if (this.#over) {
+      outgoing.destroy()
+      return
+    }
+    outgoing.on('continue', () => {
+      if (!this.#waitsForContinue || res.headersSent) return
+      this.#stopWaiting()
+      res.writeContinue()
+    })
+    this.#silence?.cancel()
+    this.#silence = watchSilence(outgoing, clock, limits, (detail) => {
+      this.#fail({ kind: 'timeout', detail })
+    })
+  }
+
+  /** The head of the target's answer is there. */
+  answered(answer: IncomingMessage): void {
+    const { req, res } = this.#options
+    answer.on('error', () => {})
+    if (this.#over) {
+      answer.destroy()
+      return
+    }
+    const coding = answer.headers['transfer-encoding']
+    if (coding !== undefined && coding.toLowerCase() !== 'chunked') {
+      this.#fail({ kind: 'answer', detail: `its Transfer-Encoding is ${JSON.stringify(coding)}` })
+      return
+    }
+    try {
+      this.#writeHead(answer)
+    } catch (error) {
+      this.#fail({ kind: 'answer', detail: messageOf(error) })
+      return
+    }
+    let begun = false
+    answer.once('data', () => {
+      begun = true
+    })
+    // Long polls and event streams show their head at once; others have theirs go with the body.
+    setImmediate(() => {
+      if (!begun && !res.writableEnded && !res.destroyed) res.flushHeaders()
+    })
+    answer.pipe(res, { end: false })
+    answer.once('end', () => this.#answeredWhole(answer))
+    answer.once('close', () => {
+      if (!answer.readableEnded) {
+        this.#fail({ kind: 'reset', detail: 'it closed the connection within its answer' })
+      }
+    })
+    // Nobody reads what no longer goes anywhere.
+    req.once('close', () => req.unpipe())
+  }
+
+  /** http-proxy met an error, of the client's connection or of the target's. */
+  failed(error: NodeJS.ErrnoException): void {
+    const { req, res, body } = this.#options
+    // The client's own end is seen by its response, the end of an answer by the answer.
+    if (this.#over || res.headersSent || req.socket.destroyed) return
+    const died = error.code === 'ECONNRESET' || error.code === 'EPIPE'
+    const again =
+      died &&
+      !this.#retried &&
+      this.#outgoing?.reusedSocket &&
+      body === undefined &&
+      IDEMPOTENT.has(req.method ?? '') &&
+      isBodiless(req)
+    if (!again) {
+      this.#fail(faultOf(error))
+      return
+    }
+    this.#retried = true
+    this.#send(true)
+  }
+
+  #send(fresh: boolean): void {
+    const { target, send } = this.#options
+    if (!target) {
+      this.#fail({ kind: 'nowhere', detail: 'there is no target' })
+      return
+    }
+    try {
+      send(target, fresh)
+    } catch (error) {
+      this.#fail({ kind: 'request', detail: messageOf(error) })
+    }
+  }
+
+  #stopWaiting(): void {
+    this.#waitsForContinue = false
+  }
+
+  #writeHead(answer: IncomingMessage): void {
+    const { req, res } = this.#options
+    const { statusCode = 502, statusMessage } = answer
+    const bodiless = req.method === 'HEAD' || statusCode === 204 || statusCode === 304
+    const chunked = answer.headers['transfer-encoding'] !== undefined
+    const trailers = chunked && !bodiless && req.httpVersion !== '1.0'
+    const headers = answerHeaders(answer, trailers)
+    // The client may send its body or not: what follows on this connection cannot be told apart.
+    if (this.#waitsForContinue) headers.push('Connection', 'close')
+    res.writeHead(statusCode, statusMessage, headers)
+  }
+
+  #answeredWhole(answer: IncomingMessage): void {
+    const { req, res } = this.#options
+    if (this.#over) return
+    this.#over = true
+    const trailers = trailerPairs(answer.rawTrailers)
+    if (trailers.length > 0) res.addTrailers(trailers)
+    res.end()
+    if (req.complete) return
+    // The target wants no more of the body, but a client may only listen when it has sent it all.
+    req.unpipe()
+    this.#outgoing?.destroy()
+    req.resume()
+  }
+
+  #fail(fault: Omit<ProxyFault, 'late'>): void {
+    const { req, res, onFault, clock } = this.#options
+    if (this.#over) return
+    this.#over = true
+    const late = res.headersSent
+    const { status, headers, body } = onFault({ ...fault, late })
+    req.unpipe()
+    this.#outgoing?.destroy()
+    if (late) {
+      // Half an answer must never look like a whole one.
+      res.destroy()
+      return
+    }
+    const bytes = Buffer.from(body)
+    const unread = !req.complete && !isBodiless(req)
+    const length = { 'content-length': bytes.length, ...(unread && { connection: 'close' }) }
+    res.writeHead(status, { ...headers, ...length })
+    if (unread) endUnread(res, bytes, clock)
+    else res.end(bytes)
+  }
+
+  #closed(): void {
+    this.#silence?.cancel()
+    if (this.#over) return
+    this.#over = true
+    this.#options.onFault({ kind: 'gone', detail: 'the client hung up', late: true })
+    this.#outgoing?.destroy()
+  }
+}

@@ -1,0 +1,68 @@
+import type { ClientRequest } from 'node:http'
+import type { Clock, Timer } from './core/clock.ts'
+import type { ProxyFault } from './proxy.ts'
+
+export interface ProxyLimits {
+  readonly connectMs: number
+  readonly idleMs: number
+}
+
+/** How many looks a whole silence takes: it ends at most this fraction of the limit too late. */
+const LOOKS = 4
+
+/**
+ * Calls `onTimeout` once when the connection of `outgoing` is not made in time, or passes no byte in
+ * either direction for too long. Costs nothing per byte: it looks at the connection's counters.
+ */
+export function watchSilence(
+  outgoing: ClientRequest,
+  clock: Clock,
+  limits: ProxyLimits,
+  onTimeout: (detail: string) => void,
+): Timer {
+  const { connectMs, idleMs } = limits
+  const { socket } = outgoing
+  let passed = -1
+  let looks = 0
+  let timer: Timer
+
+  function look(): void {
+    const now = socket ? socket.bytesRead + socket.bytesWritten : 0
+    looks = now === passed ? looks + 1 : 0
+    passed = now
+    if (looks >= LOOKS) onTimeout(`no byte passed for ${idleMs / 1000} s`)
+    else timer = clock.after(idleMs / LOOKS, look)
+  }
+
+  if (socket?.connecting) {
+    timer = clock.after(connectMs, () => onTimeout(`no connection within ${connectMs / 1000} s`))
+    socket.once('connect', () => {
+      timer.cancel()
+      look()
+    })
+    socket.once('close', () => timer.cancel())
+  } else {
+    look()
+  }
+  return { cancel: () => timer.cancel() }
+}
+
+const UNREACHABLE: ReadonlySet<string> = new Set([
+  'EADDRNOTAVAIL',
+  'EAI_AGAIN',
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'ETIMEDOUT',
+])
+
+/** What an error of the connection to a target means. */
+export function faultOf(error: NodeJS.ErrnoException): Omit<ProxyFault, 'late'> {
+  const { code = '', message } = error
+  const detail = message || code
+  if (UNREACHABLE.has(code)) return { kind: 'unreachable', detail }
+  if (code.startsWith('HPE_')) return { kind: 'answer', detail }
+  if (code.startsWith('ERR_')) return { kind: 'request', detail }
+  return { kind: 'reset', detail: 'it closed the connection without an answer' }
+}

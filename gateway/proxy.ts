@@ -1,0 +1,172 @@
+import type { Buffer } from 'node:buffer'
+import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
+import process from 'node:process'
+import { type Duplex, Readable } from 'node:stream'
+import util from 'node:util'
+import httpProxy from 'http-proxy'
+import type { Clock } from './core/clock.ts'
+import { TargetAgent } from './proxy-agent.ts'
+import { Exchange } from './proxy-exchange.ts'
+import { outgoingHeaders, type RawHeaders, upgradeHeaders } from './proxy-headers.ts'
+import { UpgradeExchange } from './proxy-upgrade.ts'
+
+/** Where a request goes, in plain HTTP. */
+export interface ProxyTarget {
+  /** Name or address; IPv6 without brackets. */
+  readonly host: string
+  readonly port: number
+}
+
+/** Why a request did not get a whole answer from its target. */
+export interface ProxyFault {
+  /**
+   * `nowhere`: no target was given; `unreachable`: no connection; `reset`: the target hung up; `timeout`: it did not connect or fell
+   * silent; `answer`: what it said is no HTTP; `request`: the request itself must not be handed on;
+   * `gone`: the client left.
+   */
+  readonly kind: 'nowhere' | 'unreachable' | 'reset' | 'timeout' | 'answer' | 'request' | 'gone'
+  /** For people, without a full stop. */
+  readonly detail: string
+  /** The client has (part of) the target's answer, or is not there: nothing can be told to it. */
+  readonly late: boolean
+}
+
+/** An answer in place of the target's. The length and what belongs to the connection are added. */
+export interface FaultAnswer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string | Buffer
+}
+
+/** Called once for a request that fails; what it returns is sent unless the fault is late. */
+export type OnFault = (fault: ProxyFault) => FaultAnswer
+
+export interface Proxy {
+  /** `body`: the whole body where it was read already; it is replayed byte for byte. */
+  web(
+    req: IncomingMessage,
+    res: ServerResponse,
+    target: ProxyTarget | undefined,
+    onFault: OnFault,
+    body?: Buffer,
+  ): void
+  /** WebSockets only. */
+  upgrade(
+    req: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    target: ProxyTarget | undefined,
+    onFault: OnFault,
+  ): void
+  /** Cuts every connection to a target. */
+  close(): void
+}
+
+export interface ProxyOptions {
+  readonly clock: Clock
+  readonly connectTimeoutMs?: number
+  /** How long neither side may pass a byte. */
+  readonly idleTimeoutMs?: number
+}
+
+export const CONNECT_TIMEOUT_MS = 10_000
+/** Beyond the longest poll (a Lambda call of 15 minutes), below the time a client is given. */
+export const IDLE_TIMEOUT_MS = 18 * 60_000
+/** Node's own servers hang up after 5 s: an idle connection goes before it can be found dead. */
+const FREE_SOCKET_MS = 4_000
+const FREE_SOCKETS = 64
+/** Of an answer's head. */
+const MAX_HEAD_BYTES = 64 * 1024
+
+/** A proxy for any number of targets. Paths, queries, Host, headers and bodies go as they came. */
+export function createProxy(options: ProxyOptions): Proxy {
+  const { clock } = options
+  const limits = {
+    connectMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
+    idleMs: options.idleTimeoutMs ?? IDLE_TIMEOUT_MS,
+  }
+  const agent = new TargetAgent({
+    keepAlive: true,
+    maxFreeSockets: FREE_SOCKETS,
+    timeout: FREE_SOCKET_MS,
+  })
+  const server = createServer()
+  const exchanges = new WeakMap<IncomingMessage, Exchange>()
+  const upgrades = new WeakMap<IncomingMessage, UpgradeExchange>()
+  server.on('proxyReq', (outgoing, req) => exchanges.get(req)?.sent(outgoing))
+  server.on('proxyRes', (answer, req) => exchanges.get(req)?.answered(answer))
+  server.on('proxyReqWs', (outgoing: ClientRequest, req) => upgrades.get(req)?.sent(outgoing))
+
+  return {
+    web(req, res, target, onFault, body) {
+      const send = (to: ProxyTarget, fresh: boolean) => {
+        const headers = outgoingHeaders(req, authorityOf(to), body?.length)
+        const call = {
+          ...verbatim(to, req.url ?? '/', headers),
+          agent: fresh ? new TargetAgent() : agent,
+          selfHandleResponse: true,
+          ...(body && { buffer: Readable.from([body]) }),
+        }
+        server.web(req, res, call, (error) => exchange.failed(error))
+      }
+      const exchange = new Exchange({ req, res, target, onFault, send, clock, limits, body })
+      exchanges.set(req, exchange)
+      exchange.start()
+    },
+
+    upgrade(req, socket, head, target, onFault) {
+      const send = (to: ProxyTarget) => {
+        const headers = upgradeHeaders(req, authorityOf(to))
+        const call = { ...verbatim(to, req.url ?? '/', headers), agent: new TargetAgent() }
+        server.ws(req, socket, head, call, (error) => exchange.failed(error))
+      }
+      const exchange = new UpgradeExchange({ req, socket, target, onFault, send, clock, limits })
+      upgrades.set(req, exchange)
+      exchange.start()
+    },
+
+    close: () => agent.destroy(),
+  }
+}
+
+interface Passes {
+  webPasses: { readonly name: string }[]
+}
+
+function createServer() {
+  silenceExtend()
+  const server = httpProxy.createProxyServer()
+  // It turns a chunked DELETE into one of length 0 with a second request behind it.
+  const passes = server as typeof server & Passes
+  passes.webPasses = passes.webPasses.filter(({ name }) => name !== 'deleteLength')
+  return server
+}
+
+// http-proxy calls it on each request; from Node 22 on the first call warns the user of the program.
+function silenceExtend(): void {
+  const before = process.noDeprecation
+  process.noDeprecation = true
+  Reflect.get(util, '_extend')?.({}, {})
+  process.noDeprecation = before ?? false
+}
+
+/**
+ * Options that make http-proxy send just this path and these headers. It fills `ssl` with what it
+ * would send: a path without doubled slashes, headers without repetition and with all of Connection.
+ */
+function verbatim({ host, port }: ProxyTarget, path: string, headers: RawHeaders) {
+  const ssl = Object.defineProperties(
+    { maxHeaderSize: MAX_HEAD_BYTES },
+    { path: fixed(path), headers: fixed(headers) },
+  )
+  // Without `toProxy` it parses the path, and throws for some.
+  return { target: { protocol: 'http:', host, hostname: host, port }, ssl, toProxy: true }
+}
+
+function fixed(value: unknown): PropertyDescriptor {
+  return { enumerable: true, get: () => value, set() {} }
+}
+
+function authorityOf({ host, port }: ProxyTarget): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`
+}
