@@ -17,7 +17,7 @@ export interface BannerFacts {
 export function renderBanner(facts: BannerFacts, env: Env): string {
   const { endpoint, dataDir, backend, backendTrouble } = facts
   const other = backend
-    ? `${backend}${backendTrouble ? ` (does not answer yet: ${backendTrouble})` : ''}`
+    ? (backendTrouble ?? backend)
     : 'none: services besides ECS answer an error; give one with --backend URL'
   const pairs = [
     ['endpoint', endpoint],

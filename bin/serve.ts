@@ -93,7 +93,7 @@ async function build(options: GatewayOptions, closers: Closers): Promise<Omit<Ru
   ports.admin = await listenOrExplain(admin, adminPort, host, '--admin-port')
   // Calls are answered meanwhile; /ready says when tasks are looked after, too.
   await takeOver(parts)
-  const { status, detail } = backend.health()
+  const { status, detail } = await backend.check()
   const banner = { ...facts(), backendTrouble: status === 'up' ? undefined : detail }
   return {
     endpoint: banner.endpoint,

@@ -197,7 +197,7 @@ function backendOf(values: Values): string | undefined {
   const text = values.text('backend')
   if (text === undefined) return undefined
   const url = URL.canParse(text) ? new URL(text) : undefined
-  const plain = url && (url.protocol === 'http:' || url.protocol === 'https:') && url.host !== ''
+  const plain = url && url.protocol === 'http:' && url.host !== ''
   if (plain && url.pathname === '/' && !url.search && !url.username && !url.password) {
     return url.origin
   }

@@ -79,6 +79,8 @@ export interface Banner {
   readonly endpoint: string
   readonly adminEndpoint: string
   readonly dataDir?: string
+  readonly backend?: string
+  readonly backendTrouble?: string
 }
 
 /** Folders and programs of one test, all gone after `clean`. */

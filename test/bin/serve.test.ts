@@ -79,6 +79,29 @@ serve('banner: credentials and region that are set are not asked for again', asy
   assert.not.match(text, 'AWS_DEFAULT_REGION')
 })
 
+serve(
+  'backend: one that is not there is a warning, in the banner and in the log',
+  async ({ shop }) => {
+    const backend = 'http://127.0.0.1:1'
+    const { program, banner } = await shop.serve('--memory', '--backend', backend)
+    assert.is(banner.backend, backend)
+    assert.match(String(banner.backendTrouble), 'cannot be reached')
+    assert.match(await program.says(/"warn"/, 'stderr'), 'the backend does not answer')
+    assert.is((await call(banner, 'ListClusters', {})).status, 200)
+    assert.is((await fetch(`${local(banner.endpoint)}/bucket/key`)).status, 502)
+  },
+)
+
+serve(
+  'backend: without one other services get an answer that says how to set one',
+  async ({ shop }) => {
+    const { banner } = await shop.serve('--memory')
+    const answer = await fetch(`${local(banner.endpoint)}/bucket/key`)
+    assert.is(answer.status, 503)
+    assert.match(await answer.text(), '--backend')
+  },
+)
+
 serve('settings: AWS_ENDPOINT_URL is no backend, and HOME holds the data', async ({ shop }) => {
   const home = shop.folder()
   const env = { HOME: home, AWS_ENDPOINT_URL: 'http://127.0.0.1:9', KECS_LOG_FORMAT: 'json' }

@@ -58,7 +58,14 @@ settings('readSettings: where the data lies', () => {
 
 settings('readSettings: a backend is a URL of host and port, without secrets', () => {
   assert.is(settingsOf(['--backend', 'http://localhost:4567/']).backend, 'http://localhost:4567')
-  for (const backend of ['ftp://x', 'http://x/path', 'http://u:p@x', 'http://x?y', 'x:1']) {
+  for (const backend of [
+    'ftp://x',
+    'https://x',
+    'http://x/path',
+    'http://u:p@x',
+    'http://x?y',
+    'x:1',
+  ]) {
     assert.throws(
       () => settingsOf(['--backend', backend]),
       (error: unknown) => error instanceof UserError && error.exitCode === 2,

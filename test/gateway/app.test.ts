@@ -49,7 +49,12 @@ async function start(allowedOrigins: readonly string[] = []): Promise<Fixture> {
       },
     },
   }
-  const backend = {
+  const healthy = { status: 'up', state: 'up', detail: 'well', sinceMs: 0 } as const
+  const backend: Backend = {
+    target: undefined,
+    health: () => healthy,
+    check: async () => healthy,
+    close: () => {},
     web(req, res, body) {
       proxied.push(`${req.method} ${req.url} ${body ?? ''}`)
       if (req.url === '/broken') throw new Error('a bug')
@@ -60,7 +65,7 @@ async function start(allowedOrigins: readonly string[] = []): Promise<Fixture> {
       proxied.push(`upgrade ${req.url}`)
       socket.end('HTTP/1.1 426 Upgrade Required\r\ncontent-length: 0\r\n\r\n')
     },
-  } as Backend
+  }
   const handler = createApp({
     dispatcher: createDispatcher({
       providers: [ecs],
