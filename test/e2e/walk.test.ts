@@ -138,7 +138,12 @@ walk(
     await ecs.waitUntilServicesInactive(waiting(client), { cluster, services: ['web'] })
     client.destroy()
 
-    const s3 = new S3Client({ ...connection(banner), forcePathStyle: true })
+    const s3 = new S3Client({
+    ...connection(banner),
+    // The only key that s3rver knows.
+    credentials: { accessKeyId: 'S3RVER', secretAccessKey: 'S3RVER' },
+    forcePathStyle: true,
+  })
     await s3.send(new CreateBucketCommand({ Bucket: 'my-bucket' }))
     const { Buckets } = await s3.send(new ListBucketsCommand({}))
     assert.equal(
