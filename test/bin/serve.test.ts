@@ -202,6 +202,8 @@ serve('reset: a running kecs empties itself and goes on', async ({ shop }) => {
   const dir = shop.folder()
   const { program, banner } = await shop.serve('--data-dir', dir)
   await call(banner, 'CreateCluster', { clusterName: 'demo' })
+  const metrics = await (await fetch(`${local(banner.adminEndpoint)}/metrics`)).text()
+  assert.match(metrics, 'kecs_journal_transactions_total 1\n')
   const url = ['--admin-url', local(banner.adminEndpoint)]
   const reset = await shop.run(['reset', '--yes', '--json', ...url])
   assert.is(reset.code, 0, reset.stderr)
