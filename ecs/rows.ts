@@ -133,6 +133,8 @@ export interface TaskRow extends Owned {
   readonly stoppedReason?: string
   /** Raised by one with each change of the row, as in ECS's events. */
   readonly version: number
+  /** What of the definition no runtime of KECS honours, for people. */
+  readonly warnings?: readonly string[]
   /** What the runtime said last; absent until it said anything. */
   readonly observed?: TaskState
 }

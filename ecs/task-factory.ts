@@ -2,6 +2,7 @@
 import type * as sdk from '@aws-sdk/client-ecs'
 import { arnOf } from '../gateway/core/arn.ts'
 import type { EcsContext, SubnetFacts } from './context.ts'
+import { unhonoured } from './launch.ts'
 import { childArn } from './resolve.ts'
 import type { ClusterRow, ContainerRow, Tag, TaskDefinitionRow, TaskRow } from './rows.ts'
 
@@ -44,6 +45,7 @@ export function newTask(context: Pick<EcsContext, 'ids' | 'clock'>, request: Tas
   const fargate = request.launchType === 'FARGATE'
   const awsvpc = body.networkMode === 'awsvpc'
   const subnet = subnetOf(request)
+  const warnings = unhonoured(body, request.overrides)
   const ephemeral = request.overrides?.ephemeralStorage ?? body.ephemeralStorage
   return {
     arn,
@@ -76,6 +78,7 @@ export function newTask(context: Pick<EcsContext, 'ids' | 'clock'>, request: Tas
     healthStatus: 'UNKNOWN',
     createdAtMs: context.clock.now(),
     version: 1,
+    ...(warnings.length > 0 && { warnings }),
   }
 }
 

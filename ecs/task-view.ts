@@ -12,7 +12,7 @@ export function taskView(
   const fargate = row.launchType === 'FARGATE'
   return {
     attachments: [...row.attachments],
-    attributes: [...attributes],
+    attributes: [...attributes, ...warningsOf(row)],
     availabilityZone: row.availabilityZone,
     capacityProviderName: row.capacityProviderName,
     clusterArn: row.clusterArn,
@@ -52,6 +52,12 @@ export function taskView(
       ? { sizeInGiB: row.ephemeralStorageGiB ?? DEFAULT_EPHEMERAL_GIB }
       : undefined,
   }
+}
+
+/** Nobody reads logs who reads DescribeTasks: what is not honoured is said here. */
+function warningsOf(row: TaskRow): sdk.Attribute[] {
+  const warnings = [...(row.warnings ?? []), ...(row.observed?.warnings ?? [])]
+  return warnings.map((value) => ({ name: 'kecs.warning', value }))
 }
 
 function containerView(task: TaskRow, row: ContainerRow): Wire<sdk.Container> {

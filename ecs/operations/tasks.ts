@@ -163,7 +163,7 @@ export function taskHandlers(context: EcsContext): Record<string, Handler> {
   ): void {
     assertLaunchable(definition, launchType)
     checkNetwork(definition.body.networkMode, input.networkConfiguration)
-    checkOverrides(definition.body, input.overrides)
+    checkOverrides(definition.body, input.overrides, launchType)
     if (input.propagateTags === 'SERVICE') {
       throw invalidParameter('Tags can only be propagated from the task definition to a task.')
     }

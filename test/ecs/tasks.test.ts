@@ -247,6 +247,19 @@ test('RunTask: what the runtime refuses is STOPPED with the reason', async () =>
   await world.close()
 })
 
+test('DescribeTasks: says what of the definition is not honoured', async () => {
+  const world = await furnished()
+  await world.register('files', {
+    environmentFiles: [{ type: 's3', value: 'arn:aws:s3:::b/k.env' }],
+  })
+  const task = await run(world, { taskDefinition: 'files' })
+  assert.equal(task.attributes[1], {
+    name: 'kecs.warning',
+    value: 'Environment files of container app are not read.',
+  })
+  await world.close()
+})
+
 test('StopTask: says who asked and why, and stops what never started', async () => {
   const world = await furnished()
   const { taskArn } = await run(world)
