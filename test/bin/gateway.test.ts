@@ -10,15 +10,33 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { UserError } from '../../bin/output.ts'
 import { startGateway } from '../../bin/serve.ts'
+import { createSimulatedRuntime } from '../../cluster/local/simulated.ts'
+import type { TaskRuntime } from '../../cluster/runtime.ts'
 import { silentLogger } from '../../gateway/core/log.ts'
 import { FakeClock } from '../fake-clock.ts'
 import { startTestGateway, TEST_SETTINGS, type TestGateway } from '../harness.ts'
 
-const gateway = suite<{ kecs: TestGateway; clock: FakeClock }>('startGateway')
+const gateway = suite<{
+  kecs: TestGateway
+  clock: FakeClock
+  /** What the runtime said last of each task. */
+  phases: () => string[]
+}>('startGateway')
 
 gateway.before.each(async (context) => {
   context.clock = new FakeClock()
-  context.kecs = await startTestGateway({ clock: context.clock })
+  const simulated = createSimulatedRuntime({ clock: context.clock })
+  const last = new Map<string, string>()
+  const runtime: TaskRuntime = {
+    ...simulated,
+    start: (believed, onState) =>
+      simulated.start(believed, (state) => {
+        last.set(state.id, state.phase)
+        onState(state)
+      }),
+  }
+  context.phases = () => [...last.values()]
+  context.kecs = await startTestGateway({ clock: context.clock, runtime })
 })
 gateway.after.each(({ kecs }) => kecs.close())
 
@@ -102,7 +120,7 @@ gateway('/metrics: calls, faults, tasks, passes and the loop', async ({ kecs, cl
   assert.match(text, /^process_resident_memory_bytes \d+$/m)
 })
 
-gateway('/reset: rows go, tasks stop, and nothing comes back', async ({ kecs, clock }) => {
+gateway('/reset: rows go, tasks stop, and nothing comes back', async ({ kecs, clock, phases }) => {
   const ecs = kecs.ecs()
   await runTasks(ecs, 3)
   await settle(kecs, clock)
@@ -110,6 +128,7 @@ gateway('/reset: rows go, tasks stop, and nothing comes back', async ({ kecs, cl
   assert.is(answer.status, 200)
   assert.is(((await answer.json()) as { tasks: number }).tasks, 3)
   await settle(kecs, clock)
+  assert.equal(phases(), ['stopped', 'stopped', 'stopped'])
   for (const collection of Object.values(kecs.rows)) assert.is(collection.size, 0, collection.name)
   await ecs.send(new CreateClusterCommand({}))
   assert.equal((await ecs.send(new ListTasksCommand({}))).taskArns, [])
