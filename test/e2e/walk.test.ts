@@ -139,11 +139,11 @@ walk(
     client.destroy()
 
     const s3 = new S3Client({
-    ...connection(banner),
-    // The only key that s3rver knows.
-    credentials: { accessKeyId: 'S3RVER', secretAccessKey: 'S3RVER' },
-    forcePathStyle: true,
-  })
+      ...connection(banner),
+      // The only key that s3rver knows.
+      credentials: { accessKeyId: 'S3RVER', secretAccessKey: 'S3RVER' },
+      forcePathStyle: true,
+    })
     await s3.send(new CreateBucketCommand({ Bucket: 'my-bucket' }))
     const { Buckets } = await s3.send(new ListBucketsCommand({}))
     assert.equal(
