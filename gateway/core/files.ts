@@ -54,3 +54,14 @@ function appendFile(handle: FileHandle): AppendFile {
     close: () => handle.close(),
   }
 }
+
+/** Writes all of the bytes, in as many writes as it takes; how many there were. */
+export async function writeAll(file: AppendFile, bytes: Buffer, position: number): Promise<number> {
+  let written = 0
+  while (written < bytes.length) {
+    const count = await file.write(bytes.subarray(written), position + written)
+    if (count === 0) throw new Error('the file takes no more bytes')
+    written += count
+  }
+  return written
+}

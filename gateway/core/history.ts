@@ -2,7 +2,8 @@
  * What happened, for questions in SQL: lines appended without fsync, in files of bounded size and
  * number. The last moments before a kill -9 may be missing; the state itself never is.
  */
-import { appendFile, readdir, rm, stat } from 'node:fs/promises'
+import { Buffer } from 'node:buffer'
+import { appendFile, open, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock, Timer } from './clock.ts'
 import { messageOf } from './fault.ts'
@@ -15,6 +16,10 @@ export const HISTORY_FILES = 4
 /** Records kept a kind where there is no directory. */
 export const HISTORY_IN_MEMORY = 10_000
 const WRITE_EVERY_MS = 500
+/** Records that may wait a kind when the disk is slow; later ones are let go. */
+const MOST_WAITING = 100_000
+/** A torn line is looked for in so many bytes at the end of a file. */
+const TAIL_BYTES = 1024 * 1024
 
 export interface History {
   /** Notes a record down; costs one JSON.stringify. */
@@ -73,6 +78,7 @@ class FileHistory implements History {
   #timer: Timer | undefined
   #writing: Promise<void> = Promise.resolve()
   #failed = false
+  #closed = false
 
   constructor(dir: string, clock: Clock, log: Logger, fileBytes: number) {
     this.#dir = dir
@@ -82,12 +88,13 @@ class FileHistory implements History {
   }
 
   record(kind: string, fields: object): void {
+    if (this.#closed) return
     let known = this.#kinds.get(kind)
     if (!known) {
       known = { lines: [], file: undefined }
       this.#kinds.set(kind, known)
     }
-    known.lines.push(JSON.stringify(fields))
+    if (known.lines.length < MOST_WAITING) known.lines.push(JSON.stringify(fields))
     this.#timer ??= this.#clock.after(WRITE_EVERY_MS, () => void this.#flush())
   }
 
@@ -104,6 +111,7 @@ class FileHistory implements History {
   }
 
   async close(): Promise<void> {
+    this.#closed = true
     await this.#flush()
   }
 
@@ -124,6 +132,7 @@ class FileHistory implements History {
         this.#failed = false
       } catch (thrown) {
         // History is no state: it is said once, and what was to be written is let go.
+        kind.file = undefined
         if (!this.#failed) this.#log.warn(`history is not written: ${messageOf(thrown)}`)
         this.#failed = true
       }
@@ -133,10 +142,8 @@ class FileHistory implements History {
   async #write(name: string, kind: Kind, text: string): Promise<void> {
     let file = kind.file ?? (await this.#newest(name))
     if (file.bytes > this.#fileBytes) file = { number: file.number + 1, bytes: 0 }
-    // A line that a kill cut short must not swallow the next one.
-    const seam = kind.file === undefined && file.bytes > 0 ? '\n' : ''
-    await appendFile(this.#path(name, file.number), seam + text)
-    kind.file = { number: file.number, bytes: file.bytes + text.length }
+    await appendFile(this.#path(name, file.number), text)
+    kind.file = { number: file.number, bytes: file.bytes + Buffer.byteLength(text) }
     if (file.bytes > 0) return
     for (const number of await this.#numbers(name)) {
       if (number <= file.number - HISTORY_FILES) await rm(this.#path(name, number), { force: true })
@@ -146,7 +153,7 @@ class FileHistory implements History {
   async #newest(name: string): Promise<{ number: number; bytes: number }> {
     const number = (await this.#numbers(name)).at(-1)
     if (number === undefined) return { number: 1, bytes: 0 }
-    return { number, bytes: (await stat(this.#path(name, number))).size }
+    return { number, bytes: await cutTornLine(this.#path(name, number)) }
   }
 
   async #numbers(kind: string): Promise<number[]> {
@@ -162,11 +169,27 @@ class FileHistory implements History {
   }
 }
 
+/** Cuts what a kill or a full disk left of a line at the end of a file; how long the file is then. */
+async function cutTornLine(path: string): Promise<number> {
+  const file = await open(path, 'r+')
+  try {
+    const { size } = await file.stat()
+    const start = Math.max(0, size - TAIL_BYTES)
+    const tail = Buffer.alloc(size - start)
+    await file.read(tail, 0, tail.length, start)
+    const length = start + tail.lastIndexOf('\n') + 1
+    if (length < size) await file.truncate(length)
+    return length
+  } finally {
+    await file.close()
+  }
+}
+
 function parsed(line: string): unknown {
   try {
     return JSON.parse(line)
   } catch {
-    // Cut short by a kill; the next line is whole again.
+    // Damaged from outside; the next line is whole again.
     return undefined
   }
 }

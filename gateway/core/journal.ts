@@ -1,21 +1,21 @@
 /**
  * The journal: changes go to the disk in groups, one write and one fdatasync a group, and snapshots
- * are cut on the same queue, so that neither ever runs during the other.
+ * are cut on the same queue, so that neither ever begins during the other.
  */
 import { Buffer } from 'node:buffer'
 import { join } from 'node:path'
 import type { Clock } from './clock.ts'
 import { messageOf, StoreFault } from './fault.ts'
-import type { AppendFile, Files } from './files.ts'
-import { encodeLine, META_COLLECTION } from './journal-lines.ts'
-import type { ChangeLog, SnapshotCut } from './memory-store.ts'
+import { type AppendFile, type Files, writeAll } from './files.ts'
+import { encodeLine } from './journal-lines.ts'
+import { journalName, snapshotName, writeSnapshot } from './journal-snapshot.ts'
+import type { CollectionCut } from './memory-collection.ts'
+import type { ChangeLog } from './memory-store.ts'
 import type { Change } from './store.ts'
 
 /** A snapshot is made once the journal is so large and so many times as large as the last snapshot. */
 export const SNAPSHOT_LEAST_BYTES = 8 * 1024 * 1024
 export const SNAPSHOT_RATIO = 2
-/** A snapshot is written in pieces of so many bytes, with other work in between. */
-const SLICE_BYTES = 256 * 1024
 
 export interface JournalStats {
   /** Transactions made durable, groups written for them, bytes written, since the start. */
@@ -24,6 +24,11 @@ export interface JournalStats {
   bytes: number
   failures: number
   snapshots: number
+}
+
+export interface JournalHealth {
+  readonly status: 'up' | 'degraded' | 'down'
+  readonly detail: string
 }
 
 interface Waiting {
@@ -36,14 +41,16 @@ export interface JournalOptions {
   readonly files: Files
   readonly clock: Clock
   /** Every row and counter as they are now. */
-  readonly cut: () => SnapshotCut
+  readonly cut: () => readonly CollectionCut[]
   readonly onSnapshotFailure: (reason: string) => void
   readonly snapshotLeastBytes?: number
 }
 
 /** Where reading left off. */
 export interface JournalPlace {
+  /** The segment that is written on, and the oldest that is still there. */
   readonly segment: number
+  readonly oldest: number
   /** Length of the segment without its torn tail. */
   readonly length: number
   readonly tx: number
@@ -59,53 +66,65 @@ export class Journal implements ChangeLog {
     snapshots: 0,
   }
   readonly #options: JournalOptions
+  readonly #least: number
   #file: AppendFile
   #segment: number
+  #oldest: number
   #length: number
   #tx: number
   #snapshotBytes: number
   #waiting: Waiting[] = []
   #work: Promise<void> | undefined
-  #broken: StoreFault | undefined
-  #lastFailure: string | undefined
   #snapshot: Promise<void> | undefined
+  /** Why nothing is taken any more, until a restart. */
+  #refusal: StoreFault | undefined
+  #closing = false
+  #writeFailure: string | undefined
+  #snapshotFailure: string | undefined
+  /** After a failed snapshot the next is not tried before the journal has come to this length. */
+  #snapshotNotBefore = 0
 
   constructor(options: JournalOptions, file: AppendFile, place: JournalPlace) {
     this.#options = options
+    this.#least = options.snapshotLeastBytes ?? SNAPSHOT_LEAST_BYTES
     this.#file = file
     this.#segment = place.segment
+    this.#oldest = place.oldest
     this.#length = place.length
     this.#tx = place.tx
     this.#snapshotBytes = place.snapshotBytes
   }
 
   append(changes: readonly Change[], done: (fault?: StoreFault) => void): void {
-    if (this.#broken) {
-      done(this.#broken)
+    if (this.#refusal) {
+      done(this.#refusal)
       return
     }
-    const tx = ++this.#tx
+    const tx = this.#tx + 1
     const at = this.#options.clock.now()
     let text = ''
     changes.forEach(({ collection, key, seq, after }, index) => {
       const record = { tx, at, c: collection, k: key, s: seq, row: after ?? null }
       text += encodeLine(index === changes.length - 1 ? { ...record, end: true } : record)
     })
+    this.#tx = tx
     this.#waiting.push({ text, done })
     this.#work ??= this.#drain()
   }
 
-  health(): { readonly status: 'up' | 'degraded' | 'down'; readonly detail: string } {
-    if (this.#broken) return { status: 'down', detail: this.#broken.message }
-    if (this.#lastFailure) return { status: 'degraded', detail: this.#lastFailure }
+  health(): JournalHealth {
+    if (this.#refusal) return { status: 'down', detail: this.#refusal.message }
+    const failure = this.#writeFailure ?? this.#snapshotFailure
+    if (failure !== undefined) return { status: 'degraded', detail: failure }
     return { status: 'up', detail: `journal-${this.#segment} has ${this.#length} bytes` }
   }
 
-  /** Flushes what waits and closes the file. */
+  /** Flushes what waits and closes the file; what is changed from now on is refused. */
   async close(): Promise<void> {
+    this.#refusal ??= new StoreFault('The store is closed.')
+    this.#closing = true
     await this.#work
     await this.#snapshot
-    this.#broken ??= new StoreFault('The store is closed.')
     await this.#file.close()
   }
 
@@ -119,7 +138,8 @@ export class Journal implements ChangeLog {
     this.#work = undefined
   }
 
-  async #flush(): Promise<void> {
+  /** Whether what waited is durable now. */
+  async #flush(): Promise<boolean> {
     const group = this.#waiting
     this.#waiting = []
     const bytes = Buffer.from(group.map(({ text }) => text).join(''))
@@ -127,28 +147,35 @@ export class Journal implements ChangeLog {
       await writeAll(this.#file, bytes, this.#length)
       await this.#file.datasync()
     } catch (thrown) {
-      return this.#fail(group, thrown)
+      await this.#fail(group, thrown)
+      return false
     }
     this.#length += bytes.length
-    this.#lastFailure = undefined
+    this.#writeFailure = undefined
     this.stats.transactions += group.length
     this.stats.flushes++
     this.stats.bytes += bytes.length
     for (const { done } of group) done()
+    return true
   }
 
   /** Takes back what was half written. All that wait fail with it: they may build upon what is lost. */
   async #fail(group: readonly Waiting[], thrown: unknown): Promise<void> {
     const reason = `The journal in ${this.#options.dir} could not be written: ${messageOf(thrown)}`
-    const fault = new StoreFault(reason, { cause: thrown })
+    let fault = new StoreFault(reason, { cause: thrown })
     this.stats.failures++
-    this.#lastFailure = reason
+    this.#writeFailure = reason
     try {
       await this.#file.truncate(this.#length)
+      // Else the lines of what was refused could be there again after a loss of power. Where it
+      // fails, the next flush makes up for it.
+      await this.#file.datasync().catch(() => {})
     } catch (again) {
-      this.#broken = new StoreFault(
+      fault = new StoreFault(
         `${reason}; and it could not be cut back: ${messageOf(again)}. Nothing is stored until a restart.`,
+        { cause: thrown },
       )
+      this.#refusal ??= fault
     }
     // Together and at once: nobody can change anything between the first and the last of them.
     const all = [...group, ...this.#waiting]
@@ -157,11 +184,12 @@ export class Journal implements ChangeLog {
   }
 
   #wantsSnapshot(): boolean {
-    const least = this.#options.snapshotLeastBytes ?? SNAPSHOT_LEAST_BYTES
     return (
       this.#snapshot === undefined &&
-      this.#broken === undefined &&
-      this.#length > Math.max(least, this.#snapshotBytes * SNAPSHOT_RATIO)
+      this.#refusal === undefined &&
+      !this.#closing &&
+      this.#length >
+        Math.max(this.#least, this.#snapshotBytes * SNAPSHOT_RATIO, this.#snapshotNotBefore)
     )
   }
 
@@ -171,88 +199,62 @@ export class Journal implements ChangeLog {
    * snapshot may take the place of the old one.
    */
   async #rotate(): Promise<void> {
-    const { dir, files } = this.#options
+    const { dir, clock } = this.#options
     const segment = this.#segment + 1
-    let file: AppendFile
-    try {
-      file = await files.open(join(dir, journalName(segment)))
-      await file.truncate(0)
-      await files.syncFolder(dir)
-    } catch (thrown) {
-      this.#options.onSnapshotFailure(messageOf(thrown))
-      return
-    }
-    await this.#file.close()
+    const file = await this.#openSegment(segment)
+    if (!file) return
+    const old = this.#file
     this.#file = file
     this.#segment = segment
     this.#length = 0
+    this.#snapshotNotBefore = 0
+    const place = { ...this.#options, dir, segment, tx: this.#tx, atMs: clock.now() }
     const cut = this.#options.cut()
-    const tx = this.#tx
-    const failures = this.stats.failures
-    if (this.#waiting.length > 0) await this.#flush()
-    if (this.stats.failures !== failures) return
-    this.#snapshot = this.#writeSnapshot(segment, tx, cut)
-      .catch((thrown: unknown) => this.#options.onSnapshotFailure(messageOf(thrown)))
+    const durable = this.#waiting.length === 0 || (await this.#flush())
+    // All of it is durable: that it cannot be closed takes nothing away.
+    await old.close().catch((thrown: unknown) => this.#noteSnapshotFailure(thrown))
+    if (!durable) return
+    this.#snapshot = writeSnapshot(place, cut)
+      .then((length) => this.#replaceBy(segment, length))
+      .catch((thrown: unknown) => this.#noteSnapshotFailure(thrown))
       .finally(() => {
         this.#snapshot = undefined
       })
   }
 
-  async #writeSnapshot(segment: number, tx: number, cut: SnapshotCut): Promise<void> {
-    const { dir, files, clock } = this.#options
-    const path = join(dir, snapshotName(segment))
-    const temporary = `${path}.tmp`
-    const file = await files.open(temporary)
-    let length = 0
+  /** An empty segment; undefined when there can be none, and then the journal goes on in the old one. */
+  async #openSegment(segment: number): Promise<AppendFile | undefined> {
+    const { dir, files } = this.#options
+    const path = join(dir, journalName(segment))
+    let file: AppendFile | undefined
     try {
+      file = await files.open(path)
       await file.truncate(0)
-      const at = clock.now()
-      const meta = { nextSeqs: cut.nextSeqs, rows: cut.rows.length }
-      let text = encodeLine({ tx, at, c: META_COLLECTION, k: 'counters', s: 0, row: meta })
-      for (const [c, k, s, row] of cut.rows) {
-        text += encodeLine({ tx, at, c, k, s, row, end: true })
-        if (text.length < SLICE_BYTES) continue
-        length += await writeAll(file, Buffer.from(text), length)
-        text = ''
-      }
-      length += await writeAll(file, Buffer.from(text), length)
-      await file.datasync()
-    } finally {
-      await file.close()
+      await files.syncFolder(dir)
+      return file
+    } catch (thrown) {
+      this.#noteSnapshotFailure(thrown)
+      this.#snapshotNotBefore = this.#length + this.#least
+      // An empty segment that stays behind is passed over at the next start.
+      await file?.close().catch(() => {})
+      await files.remove(path).catch(() => {})
+      return undefined
     }
-    await files.rename(temporary, path)
-    await files.syncFolder(dir)
-    this.#snapshotBytes = length
+  }
+
+  async #replaceBy(segment: number, snapshotBytes: number): Promise<void> {
+    const { dir, files } = this.#options
+    this.#snapshotBytes = snapshotBytes
+    this.#snapshotFailure = undefined
     this.stats.snapshots++
-    await removeBefore(dir, files, segment)
+    for (; this.#oldest < segment; this.#oldest++) {
+      await files.remove(join(dir, journalName(this.#oldest)))
+      await files.remove(join(dir, snapshotName(this.#oldest)))
+    }
   }
-}
 
-async function writeAll(file: AppendFile, bytes: Buffer, position: number): Promise<number> {
-  let written = 0
-  while (written < bytes.length) {
-    const count = await file.write(bytes.subarray(written), position + written)
-    if (count === 0) throw new Error('the file takes no more bytes')
-    written += count
+  #noteSnapshotFailure(thrown: unknown): void {
+    this.#snapshotFailure = `The journal could not be folded into a snapshot: ${messageOf(thrown)}`
+    this.#options.onSnapshotFailure(this.#snapshotFailure)
   }
-  return written
-}
-
-async function removeBefore(dir: string, files: Files, segment: number): Promise<void> {
-  for (let old = segment - 1; old >= Math.max(0, segment - MOST_OLD_SEGMENTS); old--) {
-    await files.remove(join(dir, journalName(old)))
-    await files.remove(join(dir, snapshotName(old)))
-  }
-}
-
-/** Segments pile up only while snapshots fail; the next start removes what is older still. */
-const MOST_OLD_SEGMENTS = 64
-const DIGITS = 6
-
-export function journalName(segment: number): string {
-  return `journal-${String(segment).padStart(DIGITS, '0')}.jsonl`
-}
-
-export function snapshotName(segment: number): string {
-  return `snapshot-${String(segment).padStart(DIGITS, '0')}.jsonl`
 }

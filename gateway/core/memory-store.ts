@@ -1,235 +1,31 @@
 import type { StoreFault } from './fault.ts'
-import type { Bucket, Change, Collection, CollectionOptions, IndexOf, Row, Store } from './store.ts'
+import { type CollectionCut, MemoryCollection } from './memory-collection.ts'
+import type { Change, Collection, CollectionOptions, Row, Store } from './store.ts'
 
 /** What makes changes durable; the store hands it every transaction in order. */
 export interface ChangeLog {
   /**
    * Calls `done` once the changes are durable, or with the fault for which they are not; in the order
    * of the calls. After a fault every transaction that still waits gets one too, all in one go.
+   * Throws, and calls nothing, when the changes are such that they cannot be written at all.
    */
   append(changes: readonly Change[], done: (fault?: StoreFault) => void): void
 }
 
-/** All rows and counters at one moment. */
-export interface SnapshotCut {
-  readonly rows: readonly (readonly [collection: string, key: string, seq: number, row: Row])[]
-  /** By collection: the number that its next new row gets. */
-  readonly nextSeqs: Readonly<Record<string, number>>
-}
-
-/** A row where it stands in the order of its collection; shared by all indexes. */
-interface Entry {
-  readonly seq: number
-  readonly key: string
-  row: Row
-}
-
-/** Entries by ascending sequence number. */
-class Ordered {
-  readonly entries: Entry[] = []
-
-  insert(entry: Entry): void {
-    const last = this.entries.at(-1)
-    if (!last || last.seq < entry.seq) this.entries.push(entry)
-    else this.entries.splice(this.firstAfter(entry.seq), 0, entry)
-  }
-
-  remove(entry: Entry): void {
-    const place = this.firstAfter(entry.seq) - 1
-    if (this.entries[place] === entry) this.entries.splice(place, 1)
-  }
-
-  /** Index of the first entry whose number is greater than `seq`. */
-  firstAfter(seq: number): number {
-    let low = 0
-    let high = this.entries.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if ((this.entries[middle]?.seq ?? 0) > seq) high = middle
-      else low = middle + 1
-    }
-    return low
-  }
-}
-
-const EMPTY = new Ordered()
-
-/**
- * A view that stays right while rows come and go under its feet: iteration goes by sequence number,
- * so each row that stays is seen once and a row that left meanwhile is not seen.
- */
-class OrderedBucket<R extends Row> implements Bucket<R> {
-  readonly #find: () => Ordered
-
-  constructor(find: () => Ordered) {
-    this.#find = find
-  }
-
-  get size(): number {
-    return this.#find().entries.length
-  }
-
-  *[Symbol.iterator](): Iterator<R> {
-    for (const entry of this.#walk(-1)) yield entry.row as R
-  }
-
-  *after(seq: number): Iterable<readonly [seq: number, row: R]> {
-    for (const entry of this.#walk(seq)) yield [entry.seq, entry.row as R]
-  }
-
-  *#walk(after: number): Iterable<Entry> {
-    let place = this.#find().firstAfter(after)
-    let last = after
-    for (;;) {
-      const ordered = this.#find()
-      // Something before us may have come or gone: find our place again.
-      if (place > 0 && ordered.entries[place - 1]?.seq !== last) place = ordered.firstAfter(last)
-      const entry = ordered.entries[place]
-      if (!entry) return
-      last = entry.seq
-      place++
-      yield entry
-    }
-  }
-}
-
-class MemoryCollection<R extends Row> implements Collection<R> {
-  readonly name: string
-  readonly #byKey = new Map<string, Entry>()
-  readonly #all = new Ordered()
-  readonly #indexes = new Map<string, { of: IndexOf<R>; buckets: Map<string, Ordered> }>()
-  readonly #note: (
-    key: string,
-    seq: number,
-    before: Row | undefined,
-    after: Row | undefined,
-  ) => void
-  nextSeq = 1
-
-  constructor(
-    name: string,
-    options: CollectionOptions<R>,
-    note: (key: string, seq: number, before: Row | undefined, after: Row | undefined) => void,
-  ) {
-    this.name = name
-    this.#note = note
-    this.setOptions(options)
-  }
-
-  /** Gives the collection its indexes; rows that were read from a journal are put into them. */
-  setOptions(options: CollectionOptions<R>): void {
-    for (const [index, of] of Object.entries(options.indexes ?? {})) {
-      if (this.#indexes.has(index)) continue
-      const made = { of, buckets: new Map<string, Ordered>() }
-      this.#indexes.set(index, made)
-      for (const entry of this.#all.entries) insertInto(made.buckets, of(entry.row as R), entry)
-    }
-  }
-
-  get size(): number {
-    return this.#byKey.size
-  }
-
-  get(key: string): R | undefined {
-    return this.#byKey.get(key)?.row as R | undefined
-  }
-
-  put(key: string, row: R): void {
-    const entry = this.#byKey.get(key)
-    if (entry?.row === row) return
-    const seq = entry?.seq ?? this.nextSeq++
-    const before = entry?.row
-    this.apply(key, seq, row)
-    this.#note(key, seq, before, row)
-  }
-
-  delete(key: string): boolean {
-    const entry = this.#byKey.get(key)
-    if (!entry) return false
-    const before = entry.row
-    this.apply(key, entry.seq, undefined)
-    this.#note(key, entry.seq, before, undefined)
-    return true
-  }
-
-  all(): Bucket<R> {
-    return new OrderedBucket<R>(() => this.#all)
-  }
-
-  by(index: string, value: string): Bucket<R> {
-    const found = this.#indexes.get(index)
-    if (!found) throw new Error(`collection ${this.name} has no index ${index}`)
-    return new OrderedBucket<R>(() => found.buckets.get(value) ?? EMPTY)
-  }
-
-  /** Sets or takes away a row without telling anyone: for replay and for taking back. */
-  apply(key: string, seq: number, row: Row | undefined): void {
-    if (seq >= this.nextSeq) this.nextSeq = seq + 1
-    const entry = this.#byKey.get(key)
-    if (!entry) {
-      if (row) this.#insert({ key, seq, row })
-    } else if (!row) {
-      this.#remove(entry)
-    } else if (entry.seq !== seq) {
-      this.#remove(entry)
-      this.#insert({ key, seq, row })
-    } else {
-      this.#replace(entry, row)
-    }
-  }
-
-  *entries(): Iterable<readonly [key: string, seq: number, row: Row]> {
-    for (const { key, seq, row } of this.#all.entries) yield [key, seq, row]
-  }
-
-  #insert(entry: Entry): void {
-    this.#byKey.set(entry.key, entry)
-    this.#all.insert(entry)
-    for (const { of, buckets } of this.#indexes.values()) {
-      insertInto(buckets, of(entry.row as R), entry)
-    }
-  }
-
-  #remove(entry: Entry): void {
-    this.#byKey.delete(entry.key)
-    this.#all.remove(entry)
-    for (const { of, buckets } of this.#indexes.values()) {
-      removeFrom(buckets, of(entry.row as R), entry)
-    }
-  }
-
-  #replace(entry: Entry, row: Row): void {
-    for (const { of, buckets } of this.#indexes.values()) {
-      const before = of(entry.row as R)
-      const after = of(row as R)
-      if (before === after) continue
-      removeFrom(buckets, before, entry)
-      insertInto(buckets, after, entry)
-    }
-    entry.row = row
-  }
-}
-
-function insertInto(buckets: Map<string, Ordered>, value: string | undefined, entry: Entry): void {
-  if (value === undefined) return
-  let bucket = buckets.get(value)
-  if (!bucket) {
-    bucket = new Ordered()
-    buckets.set(value, bucket)
-  }
-  bucket.insert(entry)
-}
-
-function removeFrom(buckets: Map<string, Ordered>, value: string | undefined, entry: Entry): void {
-  if (value === undefined) return
-  const bucket = buckets.get(value)
-  bucket?.remove(entry)
-  if (bucket?.entries.length === 0) buckets.delete(value)
+export interface MemoryStoreOptions {
+  /** Freezes every row that is put, to its depth: for tests, which so catch who changes one. */
+  readonly freeze?: boolean
+  /**
+   * Takes what a listener throws; without it a throw of a listener comes out of the transaction that
+   * it was told of, which holds nevertheless.
+   */
+  readonly onListenerFailure?: (thrown: unknown) => void
 }
 
 /** A transaction that is not durable yet. */
 interface Pending {
-  readonly changes: readonly Change[]
+  /** Every single change: put and deleted and put again, a key has had two sequence numbers. */
+  readonly steps: readonly Change[]
   readonly settled: Promise<void>
 }
 
@@ -238,12 +34,20 @@ export class MemoryStore implements Store {
   // biome-ignore lint/suspicious/noExplicitAny: collections of every row type side by side
   readonly #collections = new Map<string, MemoryCollection<any>>()
   readonly #listeners = new Set<(changes: readonly Change[]) => void>()
-  readonly #log: ChangeLog | undefined
-  #open: Map<string, Change> | undefined
-  #depth = 0
+  readonly #options: MemoryStoreOptions
+  #log: ChangeLog | undefined
+  /** Each single change of the transaction that is under way, in order. */
+  #open: Change[] | undefined
   #waiting: Pending[] = []
+  #untold: (readonly Change[])[] = []
+  #telling = false
 
-  constructor(log?: ChangeLog) {
+  constructor(options: MemoryStoreOptions = {}) {
+    this.#options = options
+  }
+
+  /** From now on changes wait for `log`; before, they were durable at once. */
+  attach(log: ChangeLog): void {
     this.#log = log
   }
 
@@ -252,21 +56,24 @@ export class MemoryStore implements Store {
   }
 
   transact<T>(work: () => T): T {
-    if (this.#depth > 0) return work()
-    this.#depth++
-    this.#open = new Map()
+    const outermost = this.#open === undefined
+    this.#open ??= []
+    const open = this.#open
+    const begin = open.length
+    let result: T
     try {
-      const result = work()
-      this.#depth--
-      this.#commit()
-      return result
+      result = work()
     } catch (thrown) {
-      this.#depth = 0
-      const changes = [...(this.#open ?? new Map()).values()]
-      this.#open = undefined
-      this.#takeBack(changes)
+      // Of a nested call that the outer one survives, only its own changes.
+      this.#takeBack(open.splice(begin))
+      if (outermost) this.#open = undefined
       throw thrown
     }
+    if (outermost) {
+      this.#open = undefined
+      this.#commit(open)
+    }
+    return result
   }
 
   pending(): Promise<void> | undefined {
@@ -295,14 +102,9 @@ export class MemoryStore implements Store {
     }
   }
 
-  cut(): SnapshotCut {
-    const rows: (readonly [string, string, number, Row])[] = []
-    const nextSeqs: Record<string, number> = {}
-    for (const [name, collection] of this.#collections) {
-      nextSeqs[name] = collection.nextSeq
-      for (const [key, seq, row] of collection.entries()) rows.push([name, key, seq, row])
-    }
-    return { rows, nextSeqs }
+  /** All rows and counters at this moment. */
+  cut(): readonly CollectionCut[] {
+    return [...this.#collections.values()].map((collection) => collection.cut())
   }
 
   #collectionOf<R extends Row>(name: string, options: CollectionOptions<R>): MemoryCollection<R> {
@@ -312,35 +114,20 @@ export class MemoryStore implements Store {
       return found
     }
     found = new MemoryCollection<R>(name, options, (key, seq, before, after) =>
-      this.#note(name, key, seq, before, after),
+      this.#note({ collection: name, key, seq, before, after }),
     )
     this.#collections.set(name, found)
     return found
   }
 
-  #note(
-    collection: string,
-    key: string,
-    seq: number,
-    before: Row | undefined,
-    after: Row | undefined,
-  ): void {
-    const change: Change = { collection, key, seq, before, after }
-    if (!this.#open) {
-      this.#open = new Map([[`${collection} ${key}`, change]])
-      this.#commit()
-      return
-    }
-    const id = `${collection} ${key}`
-    const first = this.#open.get(id)
-    if (!first) this.#open.set(id, change)
-    else if (first.before === undefined && after === undefined) this.#open.delete(id)
-    else this.#open.set(id, { ...change, before: first.before })
+  #note(change: Change): void {
+    if (this.#options.freeze && change.after) freezeAll(change.after)
+    if (this.#open) this.#open.push(change)
+    else this.#commit([change])
   }
 
-  #commit(): void {
-    const changes = [...(this.#open ?? new Map<string, Change>()).values()]
-    this.#open = undefined
+  #commit(steps: readonly Change[]): void {
+    const changes = collapsed(steps)
     if (changes.length === 0) return
     if (!this.#log) {
       this.#tell(changes)
@@ -352,26 +139,29 @@ export class MemoryStore implements Store {
     })
     // Whoever must know awaits it; a rejection that nobody awaits is no error of the process.
     settled.catch(() => {})
-    const pending: Pending = { changes, settled }
+    const pending: Pending = { steps, settled }
     this.#waiting.push(pending)
     let refused: StoreFault | undefined
-    this.#log.append(changes, (fault) => {
-      if (fault) {
+    try {
+      this.#log.append(changes, (fault) => {
         refused = fault
-        this.#fail(pending)
-      } else {
-        this.#waiting.shift()
-        this.#tell(changes)
-      }
-      settle(fault)
-    })
+        if (fault) this.#fail(pending)
+        else this.#waiting.shift()
+        settle(fault)
+        if (!fault) this.#tell(changes)
+      })
+    } catch (thrown) {
+      this.#waiting.pop()
+      this.#takeBack(steps)
+      throw thrown
+    }
     if (refused) throw refused
   }
 
   /** One lost transaction takes along all that were made after it and may have built upon it. */
   #fail(pending: Pending): void {
     if (!this.#waiting.includes(pending)) return
-    for (const { changes } of [...this.#waiting].reverse()) this.#takeBack(changes)
+    for (const { steps } of this.#waiting.reverse()) this.#takeBack(steps)
     this.#waiting = []
   }
 
@@ -381,12 +171,50 @@ export class MemoryStore implements Store {
     }
   }
 
+  /** What a listener changes is told after what it was told of: all hear the same order. */
   #tell(changes: readonly Change[]): void {
-    for (const listener of this.#listeners) listener(changes)
+    this.#untold.push(changes)
+    if (this.#telling) return
+    const failures: unknown[] = []
+    this.#telling = true
+    for (let next = this.#untold.shift(); next; next = this.#untold.shift()) {
+      for (const listener of [...this.#listeners]) {
+        try {
+          listener(next)
+        } catch (thrown) {
+          failures.push(thrown)
+        }
+      }
+    }
+    this.#telling = false
+    const { onListenerFailure } = this.#options
+    if (onListenerFailure) for (const thrown of failures) onListenerFailure(thrown)
+    else if (failures.length > 0) throw failures[0]
   }
 }
 
-/** A store that forgets with the process. */
-export function createMemoryStore(): Store {
-  return new MemoryStore()
+/** One change a key, from what was before the first to what is after the last. */
+function collapsed(changes: readonly Change[]): readonly Change[] {
+  if (changes.length < 2) return changes
+  const byKey = new Map<string, Change>()
+  for (const change of changes) {
+    const id = `${change.collection} ${change.key}`
+    const first = byKey.get(id)
+    if (first) byKey.set(id, { ...change, before: first.before })
+    else byKey.set(id, change)
+  }
+  return [...byKey.values()].filter(({ before, after }) => before !== after)
+}
+
+function freezeAll(value: object): void {
+  if (Object.isFrozen(value)) return
+  Object.freeze(value)
+  for (const part of Object.values(value)) {
+    if (typeof part === 'object' && part !== null) freezeAll(part)
+  }
+}
+
+/** A store that forgets with the process; listeners hear of a change before its call returns. */
+export function createMemoryStore(options?: MemoryStoreOptions): Store {
+  return new MemoryStore(options)
 }

@@ -1,22 +1,11 @@
-import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from './clock.ts'
 import { DataDirFault, takeDataDir } from './data-dir.ts'
-import { type Files, systemFiles } from './files.ts'
-import {
-  Journal,
-  type JournalPlace,
-  type JournalStats,
-  journalName,
-  snapshotName,
-} from './journal.ts'
-import {
-  decodeLine,
-  type Line,
-  type LineRecord,
-  META_COLLECTION,
-  readLines,
-} from './journal-lines.ts'
+import { messageOf } from './fault.ts'
+import { type AppendFile, type Files, systemFiles } from './files.ts'
+import { Journal, type JournalHealth, type JournalStats } from './journal.ts'
+import { readDataDir } from './journal-read.ts'
+import { journalName } from './journal-snapshot.ts'
 import type { Logger } from './log.ts'
 import { MemoryStore } from './memory-store.ts'
 import type { Store } from './store.ts'
@@ -34,43 +23,23 @@ export interface OpenStore {
   readonly store: Store
   /** Makes what waits durable and gives the directory back. */
   close(): Promise<void>
-  health(): { readonly status: 'up' | 'degraded' | 'down'; readonly detail: string }
+  health(): JournalHealth
   stats(): Readonly<JournalStats>
 }
 
 /** The store of a data directory, with all that was ever acknowledged; DataDirFaults otherwise. */
 export async function openStore(options: OpenStoreOptions): Promise<OpenStore> {
-  const { dir, clock, log, files = systemFiles, snapshotLeastBytes } = options
-  const release = await takeDataDir(dir)
+  const release = await takeDataDir(options.dir)
   try {
-    const cutter = { cut: () => store.cut() }
-    const { place, replay } = await readDataDir(dir, files, log)
-    const file = await files.open(join(dir, journalName(place.segment)))
-    await file.truncate(place.length)
-    await files.syncFolder(dir)
-    const journal = new Journal(
-      {
-        dir,
-        files,
-        clock,
-        cut: () => cutter.cut(),
-        onSnapshotFailure: (reason) =>
-          log.error('a snapshot failed; the journal goes on', { reason }),
-        ...(snapshotLeastBytes !== undefined && { snapshotLeastBytes }),
-      },
-      file,
-      place,
-    )
-    const store = new MemoryStore(journal)
-    for (const { c, k, s, row } of replay.records) store.replay(c, k, s, row ?? undefined)
-    store.setNextSeqs(replay.nextSeqs)
+    const { store, journal } = await readStore(options)
+    let closed: Promise<void> | undefined
     return {
       store,
       health: () => journal.health(),
       stats: () => journal.stats,
-      async close() {
-        await journal.close()
-        await release()
+      close: () => {
+        closed ??= journal.close().finally(release)
+        return closed
       },
     }
   } catch (thrown) {
@@ -79,127 +48,71 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenStore> {
   }
 }
 
-interface Replay {
-  readonly records: LineRecord[]
-  nextSeqs: Readonly<Record<string, number>>
+async function readStore({
+  dir,
+  clock,
+  log,
+  files = systemFiles,
+  snapshotLeastBytes,
+}: OpenStoreOptions): Promise<{ store: Store; journal: Journal }> {
+  const store = new MemoryStore({
+    onListenerFailure: (thrown) =>
+      log.error('a listener of the store failed', {
+        reason: thrown instanceof Error ? thrown.stack : messageOf(thrown),
+      }),
+  })
+  const place = await readable(dir, () =>
+    readDataDir(dir, files, log, {
+      change: ({ c, k, s, row }) => store.replay(c, k, s, row ?? undefined),
+      nextSeqs: (nextSeqs) => store.setNextSeqs(nextSeqs),
+    }),
+  )
+  const path = join(dir, journalName(place.segment))
+  const file = await readable(dir, () => openAt(path, place.length, dir, files))
+  const journal = new Journal(
+    {
+      dir,
+      files,
+      clock,
+      cut: () => store.cut(),
+      onSnapshotFailure: (reason) =>
+        log.error('a snapshot failed; the journal goes on', { reason }),
+      ...(snapshotLeastBytes !== undefined && { snapshotLeastBytes }),
+    },
+    file,
+    place,
+  )
+  store.attach(journal)
+  return { store, journal }
 }
 
-async function readDataDir(
+async function openAt(
+  path: string,
+  length: number,
   dir: string,
   files: Files,
-  log: Logger,
-): Promise<{ place: JournalPlace; replay: Replay }> {
-  const names = await readdir(dir)
-  const numbers = (pattern: RegExp) =>
-    names
-      .flatMap((name) => pattern.exec(name)?.[1] ?? [])
-      .map(Number)
-      .sort((left, right) => left - right)
-  for (const name of names) if (name.endsWith('.jsonl.tmp')) await files.remove(join(dir, name))
-  const snapshot = numbers(/^snapshot-(\d+)\.jsonl$/).at(-1)
-  const segments = numbers(/^journal-(\d+)\.jsonl$/)
-  const replay: Replay = { records: [], nextSeqs: {} }
-  const snapshotBytes =
-    snapshot === undefined ? 0 : await readSnapshot(join(dir, snapshotName(snapshot)), replay)
-  const first = snapshot ?? 1
-  const wanted = segments.filter((segment) => segment >= first)
-  wanted.forEach((segment, index) => {
-    if (segment === first + index) return
-    throw damaged(join(dir, journalName(first + index)), 'is missing', 'Later ones are there.')
-  })
-  if (snapshot !== undefined && wanted.length === 0) {
-    throw damaged(join(dir, journalName(snapshot)), 'is missing', 'Its snapshot is there.')
+): Promise<AppendFile> {
+  const file = await files.open(path)
+  try {
+    await file.truncate(length)
+    await files.syncFolder(dir)
+    return file
+  } catch (thrown) {
+    await file.close().catch(() => {})
+    throw thrown
   }
-  let length = 0
-  for (const segment of wanted) {
-    const path = join(dir, journalName(segment))
-    length = await readSegment(path, segment === wanted.at(-1), replay, log)
-  }
-  for (const segment of segments) {
-    if (segment < first) await files.remove(join(dir, journalName(segment)))
-  }
-  const tx = replay.records.at(-1)?.tx ?? 0
-  return { place: { segment: wanted.at(-1) ?? first, length, tx, snapshotBytes }, replay }
 }
 
-/** All or nothing: a snapshot was complete before it got its name. Its length in bytes. */
-async function readSnapshot(path: string, replay: Replay): Promise<number> {
-  let number = 0
-  let rows = -1
-  let bytes = 0
-  for await (const lines of readLines(path)) {
-    for (const line of lines) {
-      number++
-      const record = line.whole ? decodeLine(line.bytes) : undefined
-      if (!record) throw damaged(path, `is damaged in line ${number}`, 'Its checksum is wrong.')
-      bytes = line.offset + line.bytes.length + 1
-      if (record.c === META_COLLECTION) {
-        const meta = record.row as { nextSeqs: Record<string, number>; rows: number }
-        replay.nextSeqs = meta.nextSeqs
-        rows = meta.rows
-      } else replay.records.push(record)
-    }
+/** What the system refuses, told as a fault of the directory. */
+async function readable<T>(dir: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (thrown) {
+    if (thrown instanceof DataDirFault || !(thrown as NodeJS.ErrnoException).code) throw thrown
+    throw new DataDirFault(
+      `The data directory ${dir} cannot be used.`,
+      messageOf(thrown),
+      'Nothing was lost. Mend the directory, or give another one with --data-dir.',
+    )
   }
-  if (rows !== replay.records.length) {
-    throw damaged(path, 'is not whole', `It has ${replay.records.length} rows of ${rows}.`)
-  }
-  return bytes
-}
-
-/** Reads a segment; how many of its bytes hold whole transactions. Only the last may have a torn tail. */
-async function readSegment(
-  path: string,
-  last: boolean,
-  replay: Replay,
-  log: Logger,
-): Promise<number> {
-  let number = 0
-  let length = 0
-  let open: LineRecord[] = []
-  let torn: { line: number; offset: number } | undefined
-  for await (const lines of readLines(path)) {
-    for (const line of lines) {
-      number++
-      const record = line.whole ? decodeLine(line.bytes) : undefined
-      if (torn && record) throw corrupt(path, torn.line)
-      if (torn) continue
-      if (!record) {
-        torn = { line: number, offset: line.offset }
-        continue
-      }
-      open.push(record)
-      if (!record.end) continue
-      for (const each of open) replay.records.push(each)
-      open = []
-      length = endOf(line)
-    }
-  }
-  const whole = !torn && open.length === 0
-  if (whole) return length
-  if (!last) throw corrupt(path, torn?.line ?? number)
-  log.warn('the journal had a torn tail, of a change that nobody was told of; it is cut', {
-    file: path,
-    line: torn?.line ?? number,
-  })
-  return length
-}
-
-function endOf({ offset, bytes }: Line): number {
-  return offset + bytes.length + 1
-}
-
-function corrupt(path: string, line: number): DataDirFault {
-  return damaged(
-    path,
-    `is damaged in line ${line}`,
-    'Changes stand after it that were acknowledged.',
-  )
-}
-
-function damaged(path: string, what: string, why: string): DataDirFault {
-  return new DataDirFault(
-    `${path} ${what}.`,
-    why,
-    'Nothing was changed. Restore the file from a copy, or begin anew with another --data-dir.',
-  )
 }
