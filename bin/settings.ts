@@ -114,7 +114,8 @@ export const SERVE_FLAGS: readonly Flag[] = [
     value: 'NAME',
     env: 'KECS_ALLOW_HOST',
     many: true,
-    about: 'A host name by which callers may reach kecs, besides localhost and loopback addresses.',
+    about:
+      'A host name by which callers may reach kecs, besides localhost and loopback addresses; *.example.test allows what ends so.',
   },
   {
     name: 'allow-origin',

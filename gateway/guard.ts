@@ -2,7 +2,10 @@ import type { RequestHead } from './identify.ts'
 
 /** Who may speak to an endpoint, judged by what a browser cannot forge. */
 export interface GuardOptions {
-  /** Host names (no port) besides localhost, *.localhost and loopback addresses; `*` allows all. */
+  /**
+   * Host names (no port) besides localhost, *.localhost and loopback addresses; `*.example.test`
+   * allows what ends so, `*` allows all.
+   */
   readonly allowedHosts: readonly string[]
   /** Origins of web pages that may call, e.g. `http://localhost:3000`; `*` allows all. */
   readonly allowedOrigins: readonly string[]
@@ -25,7 +28,12 @@ const CORS_MAX_AGE_S = '600'
 export function createGuard(options: GuardOptions): Guard {
   const hosts = new Set(options.allowedHosts.map((host) => host.toLowerCase()))
   const origins = new Set(options.allowedOrigins.map((origin) => origin.toLowerCase()))
-  const hostAllowed = (host: string) => hosts.has('*') || LOOPBACK.test(host) || hosts.has(host)
+  const endings = [...hosts].flatMap((host) => (host.startsWith('*.') ? host.slice(1) : []))
+  const hostAllowed = (host: string) =>
+    LOOPBACK.test(host) ||
+    hosts.has('*') ||
+    hosts.has(host) ||
+    endings.some((ending) => host.endsWith(ending))
 
   function refuse(head: RequestHead): string | undefined {
     const host = hostName(first(head.headers.host) ?? '')

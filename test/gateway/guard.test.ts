@@ -25,6 +25,14 @@ for (const host of [
   })
 }
 
+guard('refuse: a wildcard allows what ends so, and nothing else', () => {
+  const wild = createGuard({ allowedHosts: ['*.localhost.localstack.cloud'], allowedOrigins: [] })
+  const may = (host: string) => wild.refuse(head({ host })) === undefined
+  assert.ok(may('my-bucket.s3.localhost.localstack.cloud:4566'))
+  assert.not.ok(may('localhost.localstack.cloud.evil.example'))
+  assert.not.ok(may('xlocalhost.localstack.cloud'))
+})
+
 for (const host of [
   '',
   'evil.example',
