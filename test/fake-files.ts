@@ -12,6 +12,12 @@ export type FileAction =
   | 'remove'
   | 'syncFolder'
 
+export interface FaultOptions {
+  readonly match?: RegExp
+  readonly skip?: number
+  readonly times?: number
+}
+
 /** An error of the system, as Node makes them. */
 export function systemError(code: string): Error {
   return Object.assign(new Error(`${code}: as if by the system`), { code })
@@ -21,7 +27,10 @@ export function systemError(code: string): Error {
 export class FakeFiles implements Files {
   /** Every action that went to the file system, e.g. `write journal-000001.jsonl`. */
   readonly seen: string[] = []
-  readonly #faults = new Map<FileAction, { match: RegExp; fault: () => Error; times: number }>()
+  readonly #faults = new Map<
+    FileAction,
+    { match: RegExp; fault: () => Error; skip: number; times: number }
+  >()
   readonly #gates: {
     action: FileAction
     match: RegExp
@@ -30,13 +39,13 @@ export class FakeFiles implements Files {
   }[] = []
   #shortWrites = 0
 
-  /** The next `times` of these actions on files that match fail. */
+  /** After `skip` of them, the next `times` of these actions on files that match fail. */
   fail(
     action: FileAction,
     code: string,
-    { match = /./, times = Number.POSITIVE_INFINITY }: { match?: RegExp; times?: number } = {},
+    { match = /./, skip = 0, times = Number.POSITIVE_INFINITY }: FaultOptions = {},
   ): void {
-    this.#faults.set(action, { match, fault: () => systemError(code), times })
+    this.#faults.set(action, { match, fault: () => systemError(code), skip, times })
   }
 
   heal(): void {
@@ -113,7 +122,7 @@ export class FakeFiles implements Files {
       await gate?.gate
     }
     const fault = this.#faults.get(action)
-    if (!fault?.match.test(name) || fault.times <= 0) return
+    if (!fault?.match.test(name) || fault.skip-- > 0 || fault.times <= 0) return
     fault.times--
     throw fault.fault()
   }
