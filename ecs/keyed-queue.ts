@@ -7,8 +7,9 @@ export interface KeyedQueueOptions {
   readonly clock: Clock
   /** Keys worked on at one time. */
   readonly concurrency: number
-  /** Brings the thing of that key to where it should be; rejects to be called again, later. */
+  /** Brings the thing of that key to where it should be; throws or rejects to be called again, later. */
   readonly work: (key: string) => Promise<void> | void
+  /** Must not throw. */
   readonly onFailure: (key: string, thrown: unknown, failures: number) => void
 }
 
@@ -42,13 +43,19 @@ export class KeyedQueue {
     return this.#failures.size
   }
 
+  /** Something new about the key is known: it is worked on now, even if it waits after a failure. */
   add(key: string): void {
     if (this.#closed) return
     if (this.#running.has(key)) this.#again.add(key)
-    else if (!this.#failures.has(key)) {
+    else {
       this.#waiting.add(key)
       this.#schedule()
     }
+  }
+
+  /** Nothing new is known: a key that waits after a failure goes on waiting. */
+  addUnlessFailing(key: string): void {
+    if (!this.#failures.has(key)) this.add(key)
   }
 
   /** Adds the key when the clock has come so far; an earlier time that was set before stands. */
@@ -58,12 +65,7 @@ export class KeyedQueue {
     set?.timer.cancel()
     const timer = this.#options.clock.after(Math.max(0, atMs - this.#options.clock.now()), () => {
       this.#timers.delete(key)
-      // What failed has waited for this; what did not is simply due.
-      if (this.#failures.has(key)) {
-        if (this.#closed) return
-        this.#waiting.add(key)
-        this.#schedule()
-      } else this.add(key)
+      this.add(key)
     })
     this.#timers.set(key, { atMs, timer })
   }
@@ -112,12 +114,13 @@ export class KeyedQueue {
     } catch (thrown) {
       const failures = (this.#failures.get(key) ?? 0) + 1
       this.#failures.set(key, failures)
-      this.#options.onFailure(key, thrown, failures)
       const pauseMs = Math.min(BACK_OFF_MOST_MS, BACK_OFF_FIRST_MS * 2 ** (failures - 1))
       this.addAt(key, this.#options.clock.now() + pauseMs)
+      this.#options.onFailure(key, thrown, failures)
     } finally {
       this.#running.delete(key)
-      if (this.#again.delete(key)) this.add(key)
+      // What came while it failed may be of its own making: it waits like the failure itself.
+      if (this.#again.delete(key)) this.addUnlessFailing(key)
       this.#schedule()
     }
   }

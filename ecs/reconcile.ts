@@ -12,14 +12,14 @@ import { addServiceEvents, reconcileService } from './reconcile-service.ts'
 import type { ServiceRow, TaskRow } from './rows.ts'
 import * as says from './service-events.ts'
 import { sweep } from './sweep.ts'
-import type { TargetRegistrar } from './targets.ts'
+import type { Registered, TargetRegistrar } from './targets.ts'
 import { factsOf, specOf } from './task-spec.ts'
 import { applyState, failedToStart, lostTask, neverStarted } from './task-state.ts'
 import { within } from './within.ts'
 
 const CONCURRENCY = 64
 export const SWEEP_EVERY_MS = 30_000
-const RUNTIME_TIMEOUT_MS = 60_000
+const PORT_TIMEOUT_MS = 60_000
 const TASK = 'task '
 const SERVICE = 'service '
 
@@ -50,11 +50,21 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   /** Tasks that the runtime has accepted, by id. */
   const accepted = new Map<string, string>()
   const askedToStop = new Set<string>()
+  /** What the runtime said and the store has not made durable yet, by task. */
+  const unsettled = new Map<string, TaskState>()
   const registered = new Set<string>()
   const queue = new KeyedQueue({ clock, concurrency: CONCURRENCY, work, onFailure })
   const stopListening: (() => void)[] = []
   let status: 'starting' | 'running' | 'closed' = 'starting'
   let sweepTimer = clock.after(SWEEP_EVERY_MS, () => {})
+
+  function asked<T>(what: string, answer: Promise<T>): Promise<T> {
+    return within(clock, PORT_TIMEOUT_MS, 'runtime', what, answer)
+  }
+
+  function balanced<T>(what: string, answer: Promise<T>): Promise<T> {
+    return within(clock, PORT_TIMEOUT_MS, 'load balancer', what, answer)
+  }
 
   function work(key: string): Promise<void> | void {
     if (key.startsWith(TASK)) return taskPass(key.slice(TASK.length))
@@ -87,12 +97,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     await store.durable()
     try {
       accepted.set(row.id, row.arn)
-      await within(
-        clock,
-        RUNTIME_TIMEOUT_MS,
-        'start the task',
-        runtime.run(specOf(row, definition)),
-      )
+      await asked('start the task', runtime.run(specOf(row, definition)))
     } catch (thrown) {
       accepted.delete(row.id)
       if (!(thrown instanceof RuntimeFault)) throw thrown
@@ -111,7 +116,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     if (!accepted.has(row.id)) return update(row, neverStarted(row, clock.now()))
     await deregisterTargets(row)
     if (askedToStop.has(row.id)) return
-    await within(clock, RUNTIME_TIMEOUT_MS, 'stop the task', runtime.stop(row.id))
+    await asked('stop the task', runtime.stop(row.id))
     askedToStop.add(row.id)
   }
 
@@ -124,25 +129,26 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   async function registerTargets(row: TaskRow): Promise<void> {
     const { service, balancers } = balancersOf(row)
     if (!service || balancers.length === 0 || registered.has(row.id)) return
-    const work = targets.register(row, balancers)
-    const done = await within(clock, RUNTIME_TIMEOUT_MS, 'register the targets', work)
+    const done = await balanced('register the targets', targets.register(row, balancers))
     registered.add(row.id)
-    const messages = done.map(({ count, targetGroupArn }) =>
-      says.targetsRegistered(service, count, targetGroupArn),
-    )
-    store.transact(() => addServiceEvents(context, service, messages))
+    tell(service, done, says.targetsRegistered)
   }
 
   async function deregisterTargets(row: TaskRow): Promise<void> {
     if (!registered.has(row.id)) return
     const { service, balancers } = balancersOf(row)
     if (!service) return
-    const work = targets.deregister(row, balancers)
-    const done = await within(clock, RUNTIME_TIMEOUT_MS, 'deregister the targets', work)
+    const done = await balanced('deregister the targets', targets.deregister(row, balancers))
     registered.delete(row.id)
-    const messages = done.map(({ count, targetGroupArn }) =>
-      says.targetsDeregistered(service, count, targetGroupArn),
-    )
+    tell(service, done, says.targetsDeregistered)
+  }
+
+  function tell(
+    service: ServiceRow,
+    done: readonly Registered[],
+    text: (service: ServiceRow, count: number, targetGroupArn: string) => string,
+  ): void {
+    const messages = done.map((each) => text(service, each.count, each.targetGroupArn))
     store.transact(() => addServiceEvents(context, service, messages))
   }
 
@@ -152,10 +158,36 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   }
 
   function onState(state: TaskState): void {
+    unsettled.set(state.id, state)
+    try {
+      take(state)
+    } catch (thrown) {
+      // The runtime says a thing once: what the store would not take is tried again by the sweep.
+      log.error(`a task's state was not stored: ${messageOf(thrown)}`, { id: state.id })
+    }
+  }
+
+  function take(state: TaskState): void {
     const row = rows.tasks.get(accepted.get(state.id) ?? '')
     const definition = row && rows.taskDefinitions.get(row.taskDefinitionArn)
-    if (!row || !definition) return
-    update(row, applyState(row, state, factsOf(definition), clock.now()))
+    if (row && definition) {
+      update(row, applyState(row, state, factsOf(definition), clock.now()))
+    }
+    const pending = store.pending()
+    if (pending) pending.then(() => settle(state), noted)
+    else settle(state)
+  }
+
+  function settle(state: TaskState): void {
+    if (unsettled.get(state.id) !== state) return
+    unsettled.delete(state.id)
+    if (state.phase !== 'stopped') return
+    accepted.delete(state.id)
+    askedToStop.delete(state.id)
+  }
+
+  function noted(thrown: unknown): void {
+    log.error(`what a task came to was taken back: ${messageOf(thrown)}`)
   }
 
   /** Stores what became of a task; a failure counts against its service in the same transaction. */
@@ -170,10 +202,6 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       if (failed.service !== service) rows.services.put(service.arn, failed.service)
       addServiceEvents(context, failed.service, failed.events)
     })
-    if (after.lastStatus === 'STOPPED') {
-      accepted.delete(after.id)
-      askedToStop.delete(after.id)
-    }
   }
 
   function onChange(changes: readonly Change[]): void {
@@ -206,12 +234,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       return definition ? [{ spec: specOf(row, definition), state: row.observed, row }] : []
     })
     for (const { row } of believed) accepted.set(row.id, row.arn)
-    const truth = await within(
-      clock,
-      RUNTIME_TIMEOUT_MS,
-      'take over its tasks',
-      runtime.start(believed, onState),
-    )
+    const truth = await asked('take over its tasks', runtime.start(believed, onState))
     const known = new Set(truth.map(({ id }) => id))
     for (const { row } of believed) if (!known.has(row.id)) missing(row)
     for (const state of truth) {
@@ -235,20 +258,21 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   async function dropOrphan(state: TaskState): Promise<void> {
     log.warn('the runtime has a task that nobody knows: it is stopped', { id: state.id })
-    await within(clock, RUNTIME_TIMEOUT_MS, 'stop an orphan', runtime.stop(state.id))
-    await within(clock, RUNTIME_TIMEOUT_MS, 'remove an orphan', runtime.remove(state.id))
+    await asked('stop an orphan', runtime.stop(state.id))
+    await asked('remove an orphan', runtime.remove(state.id))
   }
 
   function lookAtAll(): void {
-    for (const row of rows.tasks.by('live', 'yes')) queue.add(TASK + row.arn)
-    for (const row of rows.services.by('live', 'yes')) queue.add(SERVICE + row.arn)
+    for (const row of rows.tasks.by('live', 'yes')) queue.addUnlessFailing(TASK + row.arn)
+    for (const row of rows.services.by('live', 'yes')) queue.addUnlessFailing(SERVICE + row.arn)
   }
 
   function runSweep(): void {
     // Events can be missed by the world, not by the store: whatever was asked is asked again.
     askedToStop.clear()
+    for (const state of [...unsettled.values()]) onState(state)
     lookAtAll()
-    const gone = store.transact(() => sweep(rows, clock.now()))
+    const gone = swept()
     for (const id of gone) {
       registered.delete(id)
       runtime.remove(id).catch((thrown: unknown) => {
@@ -256,6 +280,15 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       })
     }
     sweepTimer = clock.after(SWEEP_EVERY_MS, runSweep)
+  }
+
+  function swept(): readonly string[] {
+    try {
+      return store.transact(() => sweep(rows, clock.now()))
+    } catch (thrown) {
+      log.error(`old rows were not deleted: ${messageOf(thrown)}`)
+      return []
+    }
   }
 
   async function close(): Promise<void> {

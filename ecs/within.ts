@@ -1,9 +1,10 @@
 import type { Clock } from '../gateway/core/clock.ts'
 
-/** What the promise gives, or an error that says what took longer than `limitMs`. */
+/** What the promise gives, or an error that says who did not do `what` within `limitMs`. */
 export async function within<T>(
   clock: Clock,
   limitMs: number,
+  who: string,
   what: string,
   promise: Promise<T>,
 ): Promise<T> {
@@ -12,7 +13,7 @@ export async function within<T>(
     expire = reject
   })
   const timer = clock.after(limitMs, () =>
-    expire(new Error(`the runtime did not ${what} within ${limitMs / 1000} s`)),
+    expire(new Error(`the ${who} did not ${what} within ${limitMs / 1000} s`)),
   )
   try {
     return await Promise.race([promise, late])

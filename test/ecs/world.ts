@@ -6,7 +6,7 @@ import { openRows } from '../../ecs/rows.ts'
 import { noTargets } from '../../ecs/targets.ts'
 import type { Ids } from '../../gateway/core/ids.ts'
 import { silentLogger } from '../../gateway/core/log.ts'
-import { createMemoryStore } from '../../gateway/core/memory-store.ts'
+import { MemoryStore } from '../../gateway/core/memory-store.ts'
 import { createDispatcher } from '../../gateway/dispatch.ts'
 import { checkOutput } from '../check-output.ts'
 import { FakeClock } from '../fake-clock.ts'
@@ -28,7 +28,7 @@ export type Answer = any
 /** ECS whole, with a store in memory and with time and runtime in the test's hands. */
 export class World {
   readonly clock = new FakeClock()
-  readonly store = createMemoryStore()
+  readonly store = new MemoryStore({ freeze: true })
   readonly rows = openRows(this.store)
   readonly ids = countingIds()
   runtime = new FakeRuntime(() => this.clock.now())
