@@ -1,5 +1,6 @@
 import process from 'node:process'
 import type { TaskRow } from '../ecs/rows.ts'
+import { TASK_STATUSES } from '../ecs/task-state.ts'
 import type { Collection } from '../gateway/core/store.ts'
 import type { CallRecord } from '../gateway/dispatch.ts'
 import type { HealthReport } from '../gateway/health.ts'
@@ -95,19 +96,8 @@ function only(read: () => number): ReadGauge {
   return () => [[[], read()]]
 }
 
-const STATUSES = [
-  'PROVISIONING',
-  'PENDING',
-  'ACTIVATING',
-  'RUNNING',
-  'DEACTIVATING',
-  'STOPPING',
-  'DEPROVISIONING',
-  'STOPPED',
-] as const
-
 function* byStatus(tasks: Collection<TaskRow>): Generator<readonly [readonly string[], number]> {
-  const counts = new Map<string, number>(STATUSES.map((status) => [status, 0]))
+  const counts = new Map<string, number>(TASK_STATUSES.map((status) => [status, 0]))
   for (const { lastStatus } of tasks.all()) {
     counts.set(lastStatus, (counts.get(lastStatus) ?? 0) + 1)
   }

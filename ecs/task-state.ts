@@ -4,7 +4,7 @@ import type { ContainerState, TaskState } from '../cluster/runtime.ts'
 import type { ContainerRow, TaskRow, TaskStatus } from './rows.ts'
 
 /** The order in which a task's last status may change; it never goes back. */
-const ORDER: readonly TaskStatus[] = [
+export const TASK_STATUSES: readonly TaskStatus[] = [
   'PROVISIONING',
   'PENDING',
   'ACTIVATING',
@@ -139,7 +139,7 @@ function startOf(state: TaskState, nowMs: number): number | undefined {
 }
 
 function later(left: TaskStatus, right: TaskStatus): TaskStatus {
-  return ORDER.indexOf(right) > ORDER.indexOf(left) ? right : left
+  return TASK_STATUSES.indexOf(right) > TASK_STATUSES.indexOf(left) ? right : left
 }
 
 const CONTAINER_STATUS = { pending: 'PENDING', running: 'RUNNING', stopped: 'STOPPED' } as const
