@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import { request } from 'node:http'
+import { type IncomingMessage, request } from 'node:http'
 import { messageOf } from '../gateway/core/fault.ts'
 import { UserError, usageError } from './output.ts'
 import { DEFAULT_ADMIN_PORT } from './settings.ts'
@@ -13,6 +13,8 @@ export interface AdminClient {
   readonly url: string
   get(path: string): Promise<Record<string, unknown>>
   post(path: string, body: object): Promise<Record<string, unknown>>
+  /** GET of a page that answers line by line, for as long as it likes. */
+  lines(path: string, onLine: (line: string) => void): Promise<void>
 }
 
 /** Speaks to the admin port of a running kecs. */
@@ -29,6 +31,7 @@ export function adminClient(given: string | undefined): AdminClient {
     url,
     get: (path) => ask(url, 'GET', path, undefined),
     post: (path, body) => ask(url, 'POST', path, JSON.stringify(body)),
+    lines: (path, onLine) => follow(url, path, onLine),
   }
 }
 
@@ -48,22 +51,51 @@ async function ask(
 ): Promise<Record<string, unknown>> {
   const { status, text } = await exchange(base, method, path, body)
   const answer = parsed(text)
-  if (!answer) {
-    throw new UserError(
-      `what answers at ${base} is no kecs.`,
-      `It answered ${status} to ${method} ${path}, and no JSON.`,
-      'Name the admin port of a running kecs with --admin-url.',
-    )
-  }
+  if (!answer) throw noKecs(base, `It answered ${status} to ${method} ${path}, and no JSON.`)
   // 503 with a report is an answer, too: something is down, and it says what.
-  if (status >= 400 && typeof answer.error === 'string') {
+  if (status >= 400 && typeof answer.error === 'string') throw refused(base, status, answer.error)
+  return answer
+}
+
+async function follow(base: string, path: string, onLine: (line: string) => void): Promise<void> {
+  const res = await responseOf(base, 'GET', path, undefined)
+  if (res.statusCode !== 200) {
+    const answer = parsed(await textOf(res))
+    if (typeof answer?.error === 'string') throw refused(base, res.statusCode ?? 0, answer.error)
+    throw noKecs(base, `It answered ${res.statusCode} to GET ${path}.`)
+  }
+  res.setEncoding('utf8')
+  res.socket.setTimeout(0)
+  let rest = ''
+  try {
+    for await (const chunk of res) {
+      const lines = (rest + chunk).split('\n')
+      rest = lines.pop() ?? ''
+      for (const line of lines) onLine(line)
+    }
+  } catch (error) {
     throw new UserError(
-      `kecs at ${base} refused.`,
-      answer.error,
-      status < 500 ? 'Change what you asked for.' : 'See the log of kecs serve, then try again.',
+      'the lines broke off.',
+      `kecs at ${base} went away: ${messageOf(error)}.`,
+      'Ask again once it runs.',
     )
   }
-  return answer
+}
+
+function noKecs(base: string, why: string): UserError {
+  return new UserError(
+    `what answers at ${base} is no kecs.`,
+    why,
+    'Name the admin port of a running kecs with --admin-url.',
+  )
+}
+
+function refused(base: string, status: number, why: string): UserError {
+  return new UserError(
+    `kecs at ${base} refused.`,
+    why,
+    status < 500 ? 'Change what you asked for.' : 'See the log of kecs serve, then try again.',
+  )
 }
 
 function parsed(text: string): Record<string, unknown> | undefined {
@@ -82,12 +114,22 @@ interface Exchange {
   readonly text: string
 }
 
-function exchange(
+async function exchange(
   base: string,
   method: string,
   path: string,
   body: string | undefined,
 ): Promise<Exchange> {
+  const res = await responseOf(base, method, path, body)
+  return { status: res.statusCode ?? 0, text: await textOf(res) }
+}
+
+function responseOf(
+  base: string,
+  method: string,
+  path: string,
+  body: string | undefined,
+): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const headers =
       body === undefined
@@ -96,16 +138,15 @@ function exchange(
     const req = request(new URL(path, base), { method, headers, agent: false, timeout: TIMEOUT_MS })
     req.on('error', (error) => reject(new Unreachable(messageOf(error))))
     req.on('timeout', () => req.destroy(new Error('no answer in time')))
-    req.on('response', (res) => {
-      const chunks: Buffer[] = []
-      res.on('data', (chunk: Buffer) => chunks.push(chunk))
-      res.on('error', reject)
-      res.on('end', () => {
-        resolve({ status: res.statusCode ?? 0, text: Buffer.concat(chunks).toString() })
-      })
-    })
+    req.on('response', resolve)
     req.end(body)
   })
+}
+
+async function textOf(res: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = []
+  for await (const chunk of res) chunks.push(chunk)
+  return Buffer.concat(chunks).toString()
 }
 
 /** `work` with a client, its Unreachable told as `no kecs answers`. */

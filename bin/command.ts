@@ -5,6 +5,8 @@ import { print, usageError } from './output.ts'
 
 export interface Flag {
   readonly name: string
+  /** The letter that says the same after one dash. */
+  readonly short?: string
   /** What stands for the value in the help; a flag without it takes none. */
   readonly value?: string
   readonly choices?: readonly string[]
@@ -112,7 +114,10 @@ interface Given {
 
 function parse(spec: CommandSpec, rawArgs: readonly string[]): Given {
   const options = Object.fromEntries(
-    spec.flags.map((flag) => [flag.name, { type: flag.value ? 'string' : 'boolean' } as const]),
+    spec.flags.map(({ name, short, value }) => {
+      const type = value ? ('string' as const) : ('boolean' as const)
+      return [name, short === undefined ? { type } : { type, short }] as const
+    }),
   )
   const { tokens } = parseArgs({
     args: [...rawArgs],
@@ -127,7 +132,8 @@ function parse(spec: CommandSpec, rawArgs: readonly string[]): Given {
     if (token.kind === 'positional') positionals.push(token.value)
     if (token.kind !== 'option') continue
     const flag = spec.flags.find((each) => each.name === token.name)
-    if (!flag || !token.rawName.startsWith('--')) throw unknownFlag(spec, token.rawName)
+    if (!flag || ![`--${flag.name}`, `-${flag.short}`].includes(token.rawName))
+      throw unknownFlag(spec, token.rawName)
     const value = flag.value ? token.value : ''
     if (value === undefined || (flag.value && (value === '' || isFlag(value, token.inlineValue)))) {
       throw usageError(
@@ -233,7 +239,8 @@ function renderFlag(flag: Flag): string {
     flag.many ? 'may be repeated' : undefined,
   ].filter((fact) => fact !== undefined)
   const tail = facts.length ? ` (${facts.join('; ')})` : ''
-  return `  --${flag.name}${value ? ` ${value}` : ''}\n${folded(`${flag.about}${tail}`, FLAG_INDENT)}\n`
+  const short = flag.short === undefined ? '' : `-${flag.short}, `
+  return `  ${short}--${flag.name}${value ? ` ${value}` : ''}\n${folded(`${flag.about}${tail}`, FLAG_INDENT)}\n`
 }
 
 const HELP_COLUMNS = 88

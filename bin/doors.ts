@@ -1,6 +1,7 @@
 import process from 'node:process'
 import { createEcsProvider } from '../ecs/provider.ts'
 import { createAdmin } from '../gateway/admin.ts'
+import type { LogQuery } from '../gateway/admin-logs.ts'
 import { type App, createApp } from '../gateway/app.ts'
 import type { Backend } from '../gateway/backend.ts'
 import { type CallRecord, createDispatcher } from '../gateway/dispatch.ts'
@@ -75,8 +76,16 @@ function adminOf(parts: Parts, observation: Observation, facts: () => Facts): Ap
       startedAt: new Date(startedAtMs).toISOString(),
     }),
     sql: parts.sql,
+    logs: { task: (id, query) => taskLogs(parts, id, query) },
     reset: () => resetState(parts),
   })
+}
+
+/** Of a task by its id or ARN, as long as ECS describes it. */
+function taskLogs({ rows, runtime }: Parts, name: string, query: LogQuery) {
+  const id = name.slice(name.lastIndexOf('/') + 1)
+  for (const row of rows.tasks.all()) if (row.id === id) return runtime.logs(id, query)
+  return undefined
 }
 
 type Facts = Omit<BannerFacts, 'backendTrouble'>

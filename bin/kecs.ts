@@ -9,6 +9,7 @@ const SUMMARIES = {
   serve: 'Runs the AWS endpoint until it is told to stop.',
   status: 'Says how a running kecs is.',
   sql: 'Asks a running kecs one question in SQL, over its state and its history.',
+  logs: 'Prints what a task wrote.',
   reset: 'Deletes all that kecs keeps.',
   version: 'Says which kecs this is.',
 } as const
@@ -19,6 +20,7 @@ const main = defineCommand({
     serve: () => import('./commands/serve.ts').then((module) => module.default),
     status: () => import('./commands/status.ts').then((module) => module.default),
     sql: () => import('./commands/sql.ts').then((module) => module.default),
+    logs: () => import('./commands/logs.ts').then((module) => module.default),
     reset: () => import('./commands/reset.ts').then((module) => module.default),
     version: () => import('./commands/version.ts').then((module) => module.default),
   },

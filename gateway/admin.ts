@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Context, Hono } from 'hono'
+import { answerLogs, type LogSource } from './admin-logs.ts'
 import type { App } from './app.ts'
 import { readBody } from './body.ts'
 import type { Clock } from './core/clock.ts'
@@ -32,6 +33,8 @@ export interface AdminOptions {
   readonly info: () => Readonly<Record<string, unknown>>
   /** Read-only SQL over state and history; rejects with a SqlFault. */
   readonly sql: (statement: string) => Promise<SqlAnswer>
+  /** What writes logs that can be asked for, by its kind, e.g. `task`. */
+  readonly logs: Readonly<Record<string, LogSource>>
   /** Stops every task and deletes all that is stored; answers how many rows that were. */
   readonly reset: () => Promise<{ readonly rows: number; readonly tasks: number }>
 }
@@ -78,6 +81,7 @@ async function build(options: AdminOptions): Promise<Hono<Incoming>> {
     return context.body(options.metrics(), 200, { 'content-type': METRICS_CONTENT_TYPE })
   })
   pages.get('/info', (context) => context.json(options.info()))
+  pages.get('/logs/:kind/:name', (context) => answerLogs(context, options.logs, options.log))
   pages.post('/sql', (context) =>
     answered(context, async () => {
       const { sql } = await bodyOf(context, options.clock)
@@ -99,6 +103,7 @@ const PAGES = [
   'GET /health/detailed',
   'GET /metrics',
   'GET /info',
+  'GET /logs/task/ID',
   'POST /sql',
   'POST /reset',
 ]

@@ -13,7 +13,7 @@ export default command({
     ['What there is to ask about', 'kecs sql "SHOW TABLES"'],
     [
       'How a task came to its end',
-      'kecs sql "SELECT * FROM task_events WHERE task LIKE \'%ab12\'"',
+      'kecs sql "SELECT * FROM task_events WHERE task_id LIKE \'%ab12\'"',
     ],
     ['Objects for another program', 'kecs sql --json "SELECT * FROM services"'],
   ],

@@ -1,6 +1,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { createAdmin } from '../../gateway/admin.ts'
+import type { LogQuery } from '../../gateway/admin-logs.ts'
 import { systemIds } from '../../gateway/core/ids.ts'
 import { silentLogger } from '../../gateway/core/log.ts'
 import { createGuard } from '../../gateway/guard.ts'
@@ -45,6 +46,9 @@ admin.before.each(async (context) => {
       if (statement === 'BUG') throw new Error('secret detail')
       return { columns: [{ name: 'n', type: 'BIGINT' }], rows: [[1]], truncated: false }
     },
+    logs: {
+      task: (name, query) => (name === 'nobody' ? undefined : linesOf(name, query)),
+    },
     async reset() {
       mutable.resets++
       return { rows: 3, tasks: 1 }
@@ -55,6 +59,14 @@ admin.before.each(async (context) => {
   context.fixture = Object.assign(mutable, { server, port })
 })
 admin.after.each(({ fixture }) => fixture.server.close(0))
+
+async function* linesOf(name: string, { signal, ...query }: LogQuery) {
+  yield { line: `${name} ${JSON.stringify(query)}` }
+  if (!query.follow) return
+  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
+  gone()
+}
+let gone = () => {}
 
 interface Heard {
   readonly status: number
@@ -216,6 +228,32 @@ admin('a foreign Host: refused on every page, read or written', async ({ fixture
     const { status } = await ask(fixture.port, [`GET ${path} HTTP/1.1`, 'host: evil.example'])
     assert.is(status, 403)
   }
+})
+
+admin('logs: a JSON object a line, asked for by name', async ({ fixture }) => {
+  const path = '/logs/task/t1?tail=5&container=web'
+  const { status, head, body } = await ask(fixture.port, get(path))
+  assert.is(status, 200)
+  assert.match(head, /content-type: application\/x-ndjson/i)
+  assert.match(body, 't1 {\\"container\\":\\"web\\",\\"tail\\":5,\\"follow\\":false}')
+})
+
+admin('logs: unknown kinds and names are not found, odd queries refused', async ({ fixture }) => {
+  const { body, status } = await ask(fixture.port, get('/logs/task/nobody'))
+  assert.equal([status, JSON.parse(body)], [404, { error: 'There is no task "nobody".' }])
+  assert.is((await ask(fixture.port, get('/logs/constructor/x'))).status, 404)
+  assert.is((await ask(fixture.port, get('/logs/task/t1?tail=all'))).status, 400)
+})
+
+admin('logs: who follows and leaves is noticed, though nothing is written', async ({ fixture }) => {
+  const noticed = new Promise<void>((resolve) => {
+    gone = resolve
+  })
+  const connection = new RawConnection(fixture.port)
+  connection.say(`${get('/logs/task/t1?follow=1').join('\r\n')}\r\n\r\n`)
+  await connection.hears(/t1 /)
+  connection.destroy()
+  await noticed
 })
 
 admin.run()
