@@ -86,7 +86,7 @@ export function createDispatcher(options: DispatchOptions): Dispatcher {
       message = fault.message
       answer = entry.codec.fault(fault, request.requestId)
     }
-    const known = entry.provider.contract.operations[request.operation ?? ''] !== undefined
+    const known = Object.hasOwn(entry.provider.contract.operations, request.operation ?? '')
     options.onCall({
       service: request.provider,
       operation: known ? (request.operation ?? '') : 'unknown',

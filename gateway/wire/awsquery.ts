@@ -2,12 +2,14 @@ import type { Buffer } from 'node:buffer'
 import { AwsFault } from '../core/fault.ts'
 import type { Member, ServiceContract, Shape } from '../core/provider.ts'
 import type { Codec, CodecOptions } from './codec.ts'
-import { decodeInput } from './shapes.ts'
+import { shorten } from './constraints.ts'
+import { decodeInput, epochSeconds, INT_MAX } from './shapes.ts'
 import { element, escapeXml, structureXml } from './xml.ts'
 
 const CONTENT_TYPE = 'text/xml'
 const MAX_FIELDS = 10_000
 const MAX_DEPTH = 32
+const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/
 
 /** `a.member.1.b=x` as a tree: each part of a name is a step down. */
 interface Node {
@@ -22,7 +24,7 @@ export function createQueryCodec(options: CodecOptions): Codec {
 
   function decode(body: Buffer, _contentType: string | undefined, operation: string): object {
     const name = contract.operations[operation]?.input
-    const tree = parseForm(body.toString('utf8'))
+    const tree = parseForm(textOf(body))
     if (name === undefined) return {}
     return decodeInput(structureOf(contract, name, tree), operation, options)
   }
@@ -55,11 +57,13 @@ export function createQueryCodec(options: CodecOptions): Codec {
 
 function parseForm(body: string): Node {
   const tree: Node = { value: undefined, children: new Map() }
-  let count = 0
-  for (const [name, value] of new URLSearchParams(body)) {
-    if (++count > MAX_FIELDS) throw malformed(`The form has more than ${MAX_FIELDS} fields.`)
-    const parts = name.split('.')
-    if (parts.length > MAX_DEPTH) throw malformed(`${name.slice(0, 64)}… nests too deep.`)
+  const pairs = body.split('&', MAX_FIELDS + 1)
+  if (pairs.length > MAX_FIELDS) throw malformed(`The form has more than ${MAX_FIELDS} fields.`)
+  for (const pair of pairs) {
+    const mark = pair.indexOf('=')
+    const name = unescaped(mark === -1 ? pair : pair.slice(0, mark))
+    const parts = name.split('.', MAX_DEPTH + 1)
+    if (parts.length > MAX_DEPTH) throw malformed(`${shorten(name)} nests too deep.`)
     let node = tree
     for (const part of parts) {
       let next = node.children.get(part)
@@ -69,9 +73,25 @@ function parseForm(body: string): Node {
       }
       node = next
     }
-    node.value = value
+    node.value = mark === -1 ? '' : unescaped(pair.slice(mark + 1))
   }
   return tree
+}
+
+function textOf(body: Buffer): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body)
+  } catch {
+    throw malformed('The form is not URL-encoded UTF-8.')
+  }
+}
+
+function unescaped(text: string): string {
+  try {
+    return decodeURIComponent(text.replaceAll('+', ' '))
+  } catch {
+    throw malformed('The form is not URL-encoded UTF-8.')
+  }
 }
 
 function structureOf(contract: ServiceContract, name: string, node: Node): object {
@@ -123,19 +143,33 @@ function scalarOf(shape: Shape | undefined, node: Node): unknown {
   const text = node.value ?? ''
   switch (shape?.type) {
     case 'boolean':
-      if (text !== 'true' && text !== 'false') throw malformed(`${text} is not a boolean.`)
+      if (text !== 'true' && text !== 'false') throw unreadable(text, 'boolean')
       return text === 'true'
     case 'integer':
-    case 'long':
-      if (!/^-?\d{1,15}$/.test(text)) throw malformed(`${text} is not an integer.`)
-      return Number(text)
+    case 'long': {
+      const limit = shape.type === 'integer' ? INT_MAX : Number.MAX_SAFE_INTEGER
+      const value = /^-?\d{1,16}$/.test(text) ? Number(text) : Number.NaN
+      if (!(value <= limit && value >= -limit - 1)) throw unreadable(text, shape.type)
+      return value
+    }
     case 'float':
-    case 'double':
-      if (text === '' || Number.isNaN(Number(text))) throw malformed(`${text} is not a number.`)
-      return Number(text)
+    case 'double': {
+      const value = DECIMAL.test(text) ? Number(text) : Number.NaN
+      if (!Number.isFinite(value)) throw unreadable(text, 'double')
+      return value
+    }
+    case 'timestamp': {
+      const value = epochSeconds(text)
+      if (value === undefined) throw unreadable(text, 'timestamp')
+      return value
+    }
     default:
       return text
   }
+}
+
+function unreadable(text: string, kind: string): AwsFault {
+  return malformed(`Unable to parse '${shorten(text)}' as ${kind}.`)
 }
 
 function malformed(message: string): AwsFault {

@@ -2,27 +2,21 @@
 import { AwsFault } from '../core/fault.ts'
 import type { Member, ServiceContract, Shape } from '../core/provider.ts'
 import type { CodecOptions } from './codec.ts'
-
-/** A constraint that a value breaks, where it stands and what it had to be. */
-interface Problem {
-  readonly at: string
-  readonly shown: string
-  readonly constraint: string
-  readonly missing: boolean
-}
-
-interface Walk {
-  /** Names and 1-based indexes down to the value at hand. */
-  readonly trail: string[]
-  readonly problems: Problem[]
-}
+import {
+  type Constraint,
+  constraintsOf,
+  faultOf,
+  lengthsOf,
+  note,
+  shorten,
+  type Walk,
+} from './constraints.ts'
 
 /** A clean copy of the value: modelled members only. Type mismatches throw at once. */
 type Decode = (value: unknown, walk: Walk) => unknown
 
 const MAX_DEPTH = 64
-const MAX_PROBLEMS = 20
-const INT_MAX = 2_147_483_647
+export const INT_MAX = 2_147_483_647
 const cache = new WeakMap<ServiceContract, Map<string, Decode>>()
 
 /**
@@ -35,22 +29,8 @@ export function decodeInput(value: unknown, operation: string, options: CodecOpt
   if (name === undefined) return {}
   const walk: Walk = { trail: [], problems: [] }
   const input = decoderOf(contract, name)(value ?? {}, walk)
-  if (walk.problems.length > 0) throw faultOf(walk.problems, operation, options)
+  if (walk.problems.length > 0) throw faultOf(walk, operation, options)
   return input as object
-}
-
-function faultOf(problems: readonly Problem[], operation: string, options: CodecOptions): AwsFault {
-  for (const problem of problems) {
-    const own = problem.missing ? options.missing?.[`${operation}.${problem.at}`] : undefined
-    if (own) return new AwsFault(own[0], own[1])
-  }
-  const count =
-    problems.length === 1 ? '1 validation error' : `${problems.length} validation errors`
-  const texts = problems.map(
-    ({ at, shown, constraint }) =>
-      `Value ${shown} at '${at}' failed to satisfy constraint: Member must ${constraint}`,
-  )
-  return new AwsFault(options.validationCode, `${count} detected: ${texts.join('; ')}`)
 }
 
 function decoderOf(contract: ServiceContract, name: string): Decode {
@@ -80,25 +60,13 @@ function lazily(contract: ServiceContract, member: Member | undefined): Decode {
 function compile(contract: ServiceContract, shape: Shape): Decode {
   switch (shape.type) {
     case 'structure':
-      return structure(contract, shape)
+      return Object.keys(shape.members ?? {}).length === 0 ? document : structure(contract, shape)
     case 'list':
       return list(contract, shape)
     case 'map':
       return map(contract, shape)
-    case 'string':
-      return string(shape)
-    case 'boolean':
-      return boolean
-    case 'integer':
-    case 'long':
-      return number(shape, true)
-    case 'float':
-    case 'double':
-      return number(shape, false)
-    case 'timestamp':
-      return timestamp
-    case 'blob':
-      return string({ type: 'string' })
+    default:
+      return scalar(shape)
   }
 }
 
@@ -108,7 +76,7 @@ function structure(contract: ServiceContract, shape: Shape): Decode {
   const required = shape.required ?? []
   return (value, walk) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      throw mismatch(value, 'a structure')
+      throw mismatch(value, 'Structure')
     }
     if (walk.trail.length > MAX_DEPTH) throw tooDeep()
     const from = value as Record<string, unknown>
@@ -122,24 +90,45 @@ function structure(contract: ServiceContract, shape: Shape): Decode {
       walk.trail.pop()
     }
     for (const name of required) {
-      if (to[name] === undefined) note(walk, 'null', 'not be null', name)
+      if (to[name] === undefined) note(walk, null, 'not be null', name)
     }
     return to
   }
 }
 
+/** Any JSON: what the API models as a document has no modelled members. */
+const document: Decode = (value, walk) => {
+  if (deeperThan(MAX_DEPTH - walk.trail.length, value)) throw tooDeep()
+  return value
+}
+
+function deeperThan(levels: number, value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return levels < 1 || Object.values(value).some((inner) => deeperThan(levels - 1, inner))
+}
+
 function list(contract: ServiceContract, shape: Shape): Decode {
-  const decode = lazily(contract, shape.member)
+  const of = contract.shapes[shape.member?.shape ?? '']
+  const lengths = lengthsOf(shape)
+  const constraints = of && isScalar(of) ? constraintsOf(of) : []
+  // Scalars are told of together, as AWS does; structures each at their own place.
+  const decode = constraints.length > 0 ? scalar(of as Shape, []) : lazily(contract, shape.member)
+  const together = constraints.map(({ text }) => `Member must ${text}`).join(', ')
   return (value, walk) => {
-    if (!Array.isArray(value)) throw mismatch(value, 'a list')
-    checkLength(shape, value.length, () => `'${JSON.stringify(value)}'`, walk)
+    if (!Array.isArray(value)) throw mismatch(value, 'List')
+    for (const { text, breaks } of lengths) if (breaks(value.length)) note(walk, value, text)
     const to: unknown[] = []
     for (let index = 0; index < value.length; index++) {
       const given: unknown = value[index]
       walk.trail.push(`${index + 1}.member`)
-      if (given === null) note(walk, 'null', 'not be null')
+      if (given === null) note(walk, null, 'not be null')
       else to.push(decode(given, walk))
       walk.trail.pop()
+    }
+    const broken = (item: unknown) =>
+      constraints.some(({ breaks }) => breaks(item as string | number))
+    if (constraints.length > 0 && to.some(broken)) {
+      note(walk, value, `satisfy constraint: [${together}]`)
     }
     return to
   }
@@ -150,12 +139,12 @@ function map(contract: ServiceContract, shape: Shape): Decode {
   const decode = lazily(contract, shape.value)
   return (value, walk) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      throw mismatch(value, 'a map')
+      throw mismatch(value, 'Map')
     }
     const entries: [string, unknown][] = []
     for (const [key, given] of Object.entries(value)) {
       if (given === null) continue
-      walk.trail.push(`${key}.member`)
+      walk.trail.push(`${shorten(key)}.member`)
       decodeKey(key, walk)
       entries.push([key, decode(given, walk)])
       walk.trail.pop()
@@ -165,96 +154,85 @@ function map(contract: ServiceContract, shape: Shape): Decode {
   }
 }
 
-function string(shape: Shape): Decode {
-  const allowed = shape.enum && new Set(shape.enum)
-  const pattern = shape.pattern === undefined ? undefined : wholly(shape.pattern)
-  const bounded = shape.min !== undefined || shape.max !== undefined
-  return (value, walk) => {
-    if (typeof value !== 'string') throw mismatch(value, 'a String')
-    if (bounded) checkLength(shape, value.length, () => quoted(value), walk)
-    if (allowed && !allowed.has(value)) {
-      note(walk, quoted(value), `satisfy enum value set: [${[...allowed].join(', ')}]`)
-    }
-    if (pattern && !pattern.test(value)) {
-      note(walk, quoted(value), `satisfy regular expression pattern: ${shape.pattern}`)
-    }
+function isScalar(shape: Shape): boolean {
+  return !['structure', 'list', 'map'].includes(shape.type)
+}
+
+function scalar(shape: Shape, constraints: readonly Constraint[] = constraintsOf(shape)): Decode {
+  const typed = typedAs(shape)
+  if (constraints.length === 0) return typed
+  return (given, walk) => {
+    const value = typed(given, walk) as string | number
+    for (const { text, breaks } of constraints) if (breaks(value)) note(walk, value, text)
     return value
   }
 }
 
-const boolean: Decode = (value) => {
-  if (typeof value !== 'boolean') throw mismatch(value, 'a Boolean')
+function typedAs(shape: Shape): Decode {
+  switch (shape.type) {
+    case 'boolean':
+      return boolean
+    case 'integer':
+      return whole('Integer', INT_MAX)
+    case 'long':
+      return whole('Long', Number.MAX_SAFE_INTEGER)
+    case 'float':
+    case 'double':
+      return double
+    case 'timestamp':
+      return timestamp
+    default:
+      return string
+  }
+}
+
+const string: Decode = (value) => {
+  if (typeof value !== 'string') throw mismatch(value, 'String')
   return value
 }
 
-function number(shape: Shape, whole: boolean): Decode {
-  const kind = shape.type === 'integer' ? 'an Integer' : whole ? 'a Long' : 'a Double'
-  const limit = shape.type === 'integer' ? INT_MAX : Number.MAX_SAFE_INTEGER
-  return (value, walk) => {
-    if (typeof value !== 'number') throw mismatch(value, kind)
-    if (whole && (!Number.isInteger(value) || Math.abs(value) > limit + 1)) {
-      throw mismatch(value, kind)
-    }
-    if (shape.min !== undefined && value < shape.min) {
-      note(walk, `'${value}'`, `have value greater than or equal to ${shape.min}`)
-    }
-    if (shape.max !== undefined && value > shape.max) {
-      note(walk, `'${value}'`, `have value less than or equal to ${shape.max}`)
-    }
+const boolean: Decode = (value) => {
+  if (typeof value !== 'boolean') throw mismatch(value, 'Boolean')
+  return value
+}
+
+function whole(kind: string, limit: number): Decode {
+  return (value) => {
+    if (!Number.isInteger(value)) throw mismatch(value, kind)
+    if ((value as number) > limit || (value as number) < -limit - 1) throw mismatch(value, kind)
     return value
   }
+}
+
+const double: Decode = (value) => {
+  if (!Number.isFinite(value)) throw mismatch(value, 'Double')
+  return value
 }
 
 /** Epoch seconds; ISO 8601 text is taken too. */
 const timestamp: Decode = (value) => {
-  if (typeof value === 'number' && Number.isFinite(value)) return value
-  const parsed = typeof value === 'string' ? Date.parse(value) : Number.NaN
-  if (Number.isNaN(parsed)) throw mismatch(value, 'a Timestamp')
-  return parsed / 1000
+  if (Number.isFinite(value)) return value
+  const seconds = typeof value === 'string' ? epochSeconds(value) : undefined
+  if (seconds === undefined) throw mismatch(value, 'Timestamp')
+  return seconds
 }
 
-function checkLength(shape: Shape, length: number, shown: () => string, walk: Walk): void {
-  if (shape.min !== undefined && length < shape.min) {
-    note(walk, shown(), `have length greater than or equal to ${shape.min}`)
-  }
-  if (shape.max !== undefined && length > shape.max) {
-    note(walk, shown(), `have length less than or equal to ${shape.max}`)
-  }
-}
-
-const MAX_SHOWN = 256
-
-function quoted(value: string): string {
-  return value.length > MAX_SHOWN ? `'${value.slice(0, MAX_SHOWN)}…'` : `'${value}'`
-}
-
-function note(walk: Walk, shown: string, constraint: string, name?: string): void {
-  if (walk.problems.length >= MAX_PROBLEMS) return
-  const at = (name === undefined ? walk.trail : [...walk.trail, name]).join('.')
-  const text = shown.length > MAX_SHOWN + 3 ? `${shown.slice(0, MAX_SHOWN)}…'` : shown
-  walk.problems.push({ at, shown: text, constraint, missing: name !== undefined })
-}
-
-/** AWS's patterns are to match the whole value and are written for Java. */
-function wholly(pattern: string): RegExp {
-  return new RegExp(
-    `^(?:${pattern.replace(/\\([:/=@-])/g, (_, char) => (char === '-' ? '\\-' : char))})$`,
-    'u',
-  )
+/** Of a time in ISO 8601; undefined for whatever else Date would make something of. */
+export function epochSeconds(text: string): number | undefined {
+  if (!/^\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)$/.test(text)) return undefined
+  const ms = Date.parse(text)
+  return Number.isNaN(ms) ? undefined : ms / 1000
 }
 
 function mismatch(value: unknown, expected: string): AwsFault {
-  return new AwsFault('SerializationException', `${kindOf(value)} ${expected}`)
+  return new AwsFault('SerializationException', mismatchText(value, expected))
 }
 
-function kindOf(value: unknown): string {
-  if (Array.isArray(value))
-    return 'Start of list found where not expected: it can not be converted to'
-  if (typeof value === 'object') {
-    return 'Start of structure or map found where not expected: it can not be converted to'
-  }
-  const name = typeof value === 'boolean' ? String(value).toUpperCase() : typeof value
-  return `${name.toUpperCase()}_VALUE can not be converted to`
+function mismatchText(value: unknown, expected: string): string {
+  if (Array.isArray(value)) return 'Start of list found where not expected'
+  if (typeof value === 'object') return 'Start of structure or map found where not expected.'
+  const kind = typeof value === 'boolean' ? String(value) : typeof value
+  return `${kind.toUpperCase()}_VALUE cannot be converted to ${expected}`
 }
 
 function tooDeep(): AwsFault {
