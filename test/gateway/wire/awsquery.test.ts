@@ -279,7 +279,7 @@ test('fault: every exception of the contract is one to the SDK', async () => {
     assert.is(thrown.name, name)
     assert.is(thrown.message, 'no "such" <thing>')
     assert.is(thrown.$metadata.httpStatusCode, httpStatusCode)
-    assert.is(thrown.$fault, 'client')
+    assert.is(thrown.$fault, httpStatusCode < 500 ? 'client' : 'server')
   }
 })
 

@@ -112,9 +112,13 @@ function scalarOf(filling: Filling, shape: Shape): fc.Arbitrary<unknown> {
     case 'double':
     case 'float': {
       const bounds = { ...(min !== undefined && { min }), ...(max !== undefined && { max }) }
-      return fc
-        .double({ ...bounds, noNaN: true, noDefaultInfinity: true })
-        .map((value) => (value === 0 ? 0 : value))
+      return (
+        fc
+          .double({ ...bounds, noNaN: true, noDefaultInfinity: true })
+          .map((value) => (value === 0 ? 0 : value))
+          // Beyond these the SDK gives whole numbers another type, where the runtime lets it.
+          .filter((value) => Math.abs(value) <= Number.MAX_SAFE_INTEGER)
+      )
     }
     default:
       return stringOf(filling, shape)
