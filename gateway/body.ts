@@ -18,7 +18,7 @@ export function readBody(
   limitBytes: number = API_BODY_LIMIT_BYTES,
 ): Promise<Buffer | AwsFault | undefined> {
   const encoding = req.headers['content-encoding']
-  if (encoding !== undefined && encoding !== 'identity') {
+  if (encoding && encoding.toLowerCase() !== 'identity') {
     return Promise.resolve(unsupportedEncoding(encoding))
   }
   const announced = Number(req.headers['content-length'] ?? 0)
