@@ -63,7 +63,7 @@ export function createApp(options: AppOptions): App {
     let found = identify(head, dispatcher.routes)
     if (found.kind === 'other') return backend.web(req, res)
     continueIfAsked(req, res)
-    const body = await readBody(req, clock)
+    let body = await readBody(req, clock)
     if (body === undefined) return
     if (found.kind === 'form') {
       const form = body instanceof AwsFault ? '' : body.toString('latin1')
@@ -74,6 +74,8 @@ export function createApp(options: AppOptions): App {
       }
     }
     const { provider, operation } = found
+    // The query protocol may put its form into the URL.
+    if (isQueryCall(head) && !(body instanceof AwsFault)) body = Buffer.from(queryOf(head))
     const contentType = req.headers['content-type']
     const scope = scopeOf(head, account)
     const call = { ...scope, provider, operation, requestId, contentType, body }
@@ -109,6 +111,15 @@ export function createApp(options: AppOptions): App {
 
 function headOf(req: IncomingMessage): RequestHead {
   return { method: req.method ?? 'GET', url: req.url ?? '/', headers: req.headers }
+}
+
+function isQueryCall({ method, headers }: RequestHead): boolean {
+  return method === 'GET' && headers['x-amz-target'] === undefined
+}
+
+function queryOf({ url }: RequestHead): string {
+  const mark = url.indexOf('?')
+  return mark === -1 ? '' : url.slice(mark + 1)
 }
 
 function isPreflight(head: RequestHead): boolean {

@@ -3,6 +3,7 @@ import { gzipSync } from 'node:zlib'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { contract } from '../../ecs/contract.gen.ts'
+import { contract as elbv2Contract } from '../../elbv2/contract.gen.ts'
 import { createApp } from '../../gateway/app.ts'
 import type { Backend } from '../../gateway/backend.ts'
 import { API_BODY_LIMIT_BYTES, API_BODY_TIMEOUT_MS } from '../../gateway/body.ts'
@@ -49,6 +50,16 @@ async function start(allowedOrigins: readonly string[] = []): Promise<Fixture> {
       },
     },
   }
+  const elbv2 = {
+    name: 'elbv2',
+    contract: elbv2Contract,
+    validationCode: 'ValidationError',
+    handlers: {
+      DescribeLoadBalancers: ({ Names }: { Names: string[] }) => {
+        throw new AwsFault('LoadBalancerNotFound', Names.join())
+      },
+    },
+  }
   const healthy = { status: 'up', state: 'up', detail: 'well', sinceMs: 0 } as const
   const backend: Backend = {
     target: undefined,
@@ -68,7 +79,7 @@ async function start(allowedOrigins: readonly string[] = []): Promise<Fixture> {
   }
   const handler = createApp({
     dispatcher: createDispatcher({
-      providers: [ecs],
+      providers: [ecs, elbv2],
       store: createMemoryStore(),
       clock,
       log: silentLogger,
@@ -133,6 +144,16 @@ app('web: a call is answered with a request id and in the JSON protocol', async 
   assert.match(answer, /content-type: application\/x-amz-json-1\.1\r\n/)
   assert.match(answer, /\{"clusterArns":\[\]\}$/)
   assert.is(fixture.calls[0]?.outcome, 'ok')
+})
+
+app('web: a query call may have its form in the URL or in the body', async ({ fixture }) => {
+  const form = 'Action=DescribeLoadBalancers&Version=2015-12-01&Names.member.1=a+b'
+  const inUrl = `GET /?${form} HTTP/1.1\r\nhost: localhost\r\n\r\n`
+  assert.match(await answerTo(fixture.connect(), inUrl), '<Message>a b</Message>')
+  const type = 'content-type: application/x-www-form-urlencoded'
+  const head = `POST / HTTP/1.1\r\nhost: localhost\r\n${type}\r\ncontent-length: ${form.length}`
+  const inBody = await answerTo(fixture.connect(), `${head}\r\n\r\n${form}`)
+  assert.match(inBody, '<Message>a b</Message>')
 })
 
 app('web: no CORS header unless an origin is configured', async ({ fixture }) => {
