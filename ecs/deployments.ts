@@ -72,6 +72,11 @@ export function tripBreaker(service: ServiceRow, newId: () => string, nowMs: num
   const goal = service.lastCompleted
   const rollback = service.deploymentConfiguration.deploymentCircuitBreaker?.rollback
   // A roll-back that fails is not rolled back: it would go on for ever.
+  if (rollback && !goal) {
+    const reason = `${failed.rolloutStateReason} No deployment has completed that could be rolled back to.`
+    const told = { ...failed, rolloutStateReason: reason }
+    return { service: replaceDeployment(service, told), events }
+  }
   if (!rollback || !goal || primary.rollsBack !== undefined) {
     return { service: replaceDeployment(service, failed), events }
   }
@@ -147,6 +152,17 @@ export function completed(service: ServiceRow, nowMs: number): Changed {
     service: { ...replaceDeployment(service, next), lastCompleted: launchOf(primary) },
     events: [says.deploymentCompleted(service, primary)],
   }
+}
+
+/**
+ * Before another deployment takes its place: where every task runs and none has failed, callers were
+ * told that the service is stable, and a roll-back must find this deployment completed.
+ */
+export function completedIfStable(service: ServiceRow, running: number, nowMs: number): Changed {
+  const [primary, ...others] = service.deployments
+  const stable =
+    others.length === 0 && primary?.failedTasks === 0 && running >= primary.desiredCount
+  return stable ? completed(service, nowMs) : { service, events: [] }
 }
 
 export function replaceDeployment(service: ServiceRow, next: DeploymentRow): ServiceRow {

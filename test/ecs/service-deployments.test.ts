@@ -85,6 +85,28 @@ test('circuit breaker: a crash loop trips it and the service rolls back', async 
   await world.close()
 })
 
+test('circuit breaker: an update as soon as the service is stable leaves something to roll back to', async () => {
+  const world = await furnished()
+  await create(world, { deploymentConfiguration: BREAKER })
+  await world.settle(0)
+  assert.is((await world.service()).deployments[0].rolloutState, 'IN_PROGRESS')
+  assert.is((await world.service()).runningCount, 3)
+  await update(world, { taskDefinition: 'web:2' })
+  await crashAll(world, 'web:2')
+  assert.ok((await world.service()).taskDefinition.endsWith('web:1'))
+  await world.close()
+})
+
+test('circuit breaker: where nothing has completed the deployment says so', async () => {
+  const world = await furnished()
+  await create(world, { taskDefinition: 'web:2', deploymentConfiguration: BREAKER })
+  await crashAll(world, 'web:2')
+  const [primary] = (await world.service()).deployments
+  assert.is(primary.rolloutState, 'FAILED')
+  assert.match(primary.rolloutStateReason, 'No deployment has completed')
+  await world.close()
+})
+
 test('circuit breaker: without a roll-back the deployment is FAILED and starts nothing more', async () => {
   const world = await furnished()
   await create(world, {
