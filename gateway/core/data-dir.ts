@@ -1,7 +1,7 @@
 /** The data directory: who may use it, and in which format it is. */
-import { constants } from 'node:fs'
+import { constants, existsSync } from 'node:fs'
 import { access, mkdir, open, readFile, rename } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { takeLock } from './data-dir-lock.ts'
 import { messageOf } from './fault.ts'
 import { systemFiles } from './files.ts'
@@ -27,7 +27,7 @@ export class DataDirFault extends Error {
 /** Makes the directory if need be and takes it for this process; what gives it back. */
 export async function takeDataDir(dir: string): Promise<() => Promise<void>> {
   const outcome = await writable(dir, async () => {
-    await mkdir(dir, { recursive: true })
+    await makeFolder(dir)
     await access(dir, constants.W_OK)
     return takeLock(dir)
   })
@@ -38,6 +38,20 @@ export async function takeDataDir(dir: string): Promise<() => Promise<void>> {
   } catch (thrown) {
     await outcome.release()
     throw thrown
+  }
+}
+
+// Not mkdir's own recursion: where a folder takes no entries, as in /proc, Node's never ends.
+async function makeFolder(dir: string): Promise<void> {
+  try {
+    await mkdir(dir)
+  } catch (thrown) {
+    const { code } = thrown as NodeJS.ErrnoException
+    if (code === 'EEXIST') return
+    const parent = dirname(dir)
+    if (code !== 'ENOENT' || parent === dir || existsSync(parent)) throw thrown
+    await makeFolder(parent)
+    await mkdir(dir)
   }
 }
 

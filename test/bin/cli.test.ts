@@ -127,6 +127,12 @@ cli('serve: a data directory that another kecs uses names its process', async ({
   assertExplained(await shop.run(second), 1, new RegExp(`in use[\\s\\S]*${program.pid}`))
 })
 
+cli('serve: a data directory where no folder can be made does not hang', async ({ shop }) => {
+  if (process.platform !== 'linux') return
+  const ended = await shop.run(['serve', '--data-dir', '/proc/kecs/data', '--api-port', '0'])
+  assertExplained(ended, 1, /cannot be written/)
+})
+
 cli('serve: a data directory that cannot be', async ({ shop }) => {
   const file = join(shop.folder(), 'file')
   writeFileSync(file, '')
