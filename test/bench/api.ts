@@ -2,7 +2,7 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import process from 'node:process'
-import { BenchClient } from './client.ts'
+import { BenchClient, many } from './client.ts'
 import { type Figure, quantile } from './figure.ts'
 import { type BenchServer, startServer } from './server.ts'
 
@@ -25,9 +25,9 @@ async function* bareNode(): AsyncIterable<Figure> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const client = new BenchClient((server.address() as AddressInfo).port)
   const body = '{}'
-  await client.many(WARM_UP, WIDTH, () => client.raw('ListClusters', body))
+  await many(WARM_UP, WIDTH, () => client.raw('ListClusters', body))
   const before = process.cpuUsage()
-  await client.many(CALLS, WIDTH, () => client.raw('ListClusters', body))
+  await many(CALLS, WIDTH, () => client.raw('ListClusters', body))
   const { user, system } = process.cpuUsage(before)
   yield {
     name: 'bare node:http, client and server together',
@@ -46,32 +46,27 @@ async function* withTasks(count: number): AsyncIterable<Figure> {
     await client.call('CreateCluster', {})
     await client.call('RegisterTaskDefinition', { family: 'web', containerDefinitions: CONTAINERS })
     const arns: string[] = []
-    await client.many(count / 10, WIDTH, async () => {
+    await many(count / 10, WIDTH, async () => {
       const { tasks } = await client.call('RunTask', { taskDefinition: 'web', count: 10 })
       for (const { taskArn } of tasks) arns.push(taskArn)
     })
     await settled(client, count)
     const at = `at ${count} tasks`
     const tasks = JSON.stringify({ tasks: arns.slice(0, 10) })
-    yield* measure(server, client, `ListClusters ${at}`, () => client.raw('ListClusters', '{}'))
-    yield* measure(server, client, `DescribeTasks of 10 ${at}`, () =>
-      client.raw('DescribeTasks', tasks),
-    )
-    yield* measure(server, client, `ListTasks ${at}`, () => client.raw('ListTasks', '{}'))
-    yield* measure(server, client, `DescribeClusters ${at}`, () =>
-      client.raw('DescribeClusters', '{}'),
-    )
+    yield* measure(server, `ListClusters ${at}`, () => client.raw('ListClusters', '{}'))
+    yield* measure(server, `DescribeTasks of 10 ${at}`, () => client.raw('DescribeTasks', tasks))
+    yield* measure(server, `ListTasks ${at}`, () => client.raw('ListTasks', '{}'))
+    yield* measure(server, `DescribeClusters ${at}`, () => client.raw('DescribeClusters', '{}'))
     const definition = JSON.stringify({ family: 'api', containerDefinitions: CONTAINERS })
     yield* measure(
       server,
-      client,
       `RegisterTaskDefinition ${at}`,
       () => client.raw('RegisterTaskDefinition', definition),
       2_000,
     )
     const task = JSON.stringify({ taskDefinition: 'web' })
     // With all that follows it: the task is brought to RUNNING while it is measured.
-    yield* measure(server, client, `RunTask ${at}`, () => client.raw('RunTask', task), 2_000)
+    yield* measure(server, `RunTask ${at}`, () => client.raw('RunTask', task), 2_000)
     yield { name: `memory ${at}`, value: server.rssMb(), unit: 'MB' }
   } finally {
     client.close()
@@ -90,15 +85,14 @@ async function settled(client: BenchClient, count: number): Promise<void> {
 
 async function* measure(
   server: BenchServer,
-  client: BenchClient,
   name: string,
   one: () => Promise<unknown>,
   calls = CALLS,
 ): AsyncIterable<Figure> {
-  await client.many(Math.min(WARM_UP, calls), WIDTH, one)
+  await many(Math.min(WARM_UP, calls), WIDTH, one)
   const cpuBefore = server.cpuUs()
   const begun = performance.now()
-  const times = await client.many(calls, WIDTH, one)
+  const times = await many(calls, WIDTH, one)
   const seconds = (performance.now() - begun) / 1000
   yield { name, value: (server.cpuUs() - cpuBefore) / calls, unit: 'us CPU/call' }
   yield { name, value: calls / seconds, unit: 'calls/s' }

@@ -1,6 +1,8 @@
 import { Buffer } from 'node:buffer'
 import { Agent, request } from 'node:http'
 
+const CHUNK = Buffer.alloc(64 * 1024, 7)
+
 /** ECS calls over few kept-alive connections, as cheap for the client as it can be. */
 export class BenchClient {
   readonly #agent: Agent
@@ -50,26 +52,31 @@ export class BenchClient {
     })
   }
 
-  /** `count` calls, `width` at a time; how long each took, in milliseconds. */
-  async many(
-    count: number,
-    width: number,
-    one: (index: number) => Promise<unknown>,
-  ): Promise<number[]> {
-    const times: number[] = []
-    let next = 0
-    const worker = async () => {
-      for (let index = next++; index < count; index = next++) {
-        const begun = performance.now()
-        await one(index)
-        times.push(performance.now() - begun)
-      }
-    }
-    await Promise.all(Array.from({ length: width }, worker))
-    return times
-  }
-
   close(): void {
     this.#agent.destroy()
   }
+}
+
+/** `count` calls, `width` at a time; how long each took, in milliseconds. */
+export async function many(
+  count: number,
+  width: number,
+  one: (index: number) => Promise<unknown>,
+): Promise<number[]> {
+  const times: number[] = []
+  let next = 0
+  const worker = async () => {
+    for (let index = next++; index < count; index = next++) {
+      const begun = performance.now()
+      await one(index)
+      times.push(performance.now() - begun)
+    }
+  }
+  await Promise.all(Array.from({ length: width }, worker))
+  return times
+}
+
+/** So many bytes, in chunks as a file is read. */
+export function* chunksOf(bytes: number): Iterable<Buffer> {
+  for (let left = bytes; left > 0; left -= CHUNK.length) yield CHUNK.subarray(0, left)
 }

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url'
 import type { Bench } from './figure.ts'
 
 const BENCH_TIMEOUT_MS = 300_000
-const HELPERS = ['main', 'figure', 'server', 'client']
+const HELPERS = ['main', 'figure', 'server', 'client', 'proxy-target']
 const here = dirname(fileURLToPath(import.meta.url))
 
 async function runOne(name: string): Promise<void> {
