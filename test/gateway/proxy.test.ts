@@ -167,7 +167,7 @@ proxy('trailers cross both ways, but for what must not be one', async () => {
   const [front, target] = await start((socket, all) => {
     if (!/\r\n0\r\n[\s\S]*\r\n\r\n$/.test(all)) return
     socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Down\r\n\r\n')
-    socket.write('2\r\nok\r\n0\r\nX-Down: 2\r\nContent-Length: 9\r\n\r\n')
+    socket.write('2\r\nok\r\n0\r\nX-Down: 2\r\nSet-Cookie: a=b\r\n\r\n')
   })
   const client = front.connect()
   client.say(
