@@ -35,12 +35,15 @@ const answersOk: OnData = (socket, all) => {
 proxy('path, query and Host reach the target byte for byte', async () => {
   const [front, target] = await start(answersOk)
   const client = front.connect()
+  let answers = 0
   const paths = ['//a%2Fb/./../%c3%a9//c?b=1&a=2&&a=+&x=%20?y', '/a[b]|"c"?^', '//[']
   for (const path of paths) {
     client.say(
       Buffer.from(`GET ${path} HTTP/1.1\r\nHost: Bucket.S3.LocalHost:4566\r\n\r\n`, 'latin1'),
     )
     await target.hears(`GET ${path} HTTP/1.1\r\nHost: Bucket.S3.LocalHost:4566\r\n`)
+    // The next one is not to be early: that is another test.
+    await client.hears(new RegExp(`(\\r\\n\\r\\nok[\\s\\S]*){${++answers}}$`))
   }
 })
 
@@ -121,9 +124,10 @@ proxy('a chunked DELETE arrives as one request, body and all', async () => {
 
 proxy('a DELETE and an OPTIONS without a body get none', async () => {
   const [front, target] = await start(answersOk)
-  const client = front.connect()
   for (const method of ['DELETE', 'OPTIONS']) {
+    const client = front.connect()
     client.say(`${method} / HTTP/1.1\r\nHost: h\r\n\r\n`)
+    await client.hears(/ok$/)
     await target.hears(`${method} / HTTP/1.1\r\nHost: h\r\nConnection: keep-alive\r\n\r\n`)
   }
 })
