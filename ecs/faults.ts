@@ -25,6 +25,10 @@ export function serviceNotActive(): AwsFault {
   return new AwsFault('ServiceNotActiveException', 'Service was not ACTIVE.')
 }
 
+export function taskSetNotFound(): AwsFault {
+  return new AwsFault('TaskSetNotFoundException', 'The specified task set was not found.')
+}
+
 export function taskNotFound(): AwsFault {
   return invalidParameter('The referenced task was not found.')
 }

@@ -54,7 +54,7 @@ export interface ServicePlan {
 type Condition = 'starting' | 'healthy' | 'unhealthy' | 'leaving'
 
 /** A task with what the plan needs to know of it. */
-interface Member {
+export interface Member {
   readonly task: TaskRow
   readonly condition: Condition
 }
@@ -87,9 +87,13 @@ function idle(service: ServiceRow): ServicePlan {
   return { service, launches: [], stops: [], events: [] }
 }
 
-// Rows come in any order; the plan must not depend on it.
-function membersOf(view: ServiceView, primary: DeploymentRow | undefined): readonly Member[] {
-  return [...view.tasks]
+/** Oldest first, whatever order the rows come in; tasks of `primary` have to prove their health. */
+export function membersOf(
+  view: ServiceView,
+  primary: DeploymentRow | undefined,
+  tasks = view.tasks,
+): readonly Member[] {
+  return [...tasks]
     .sort((left, right) => left.createdAtMs - right.createdAtMs || (left.id < right.id ? -1 : 1))
     .map((task) => ({ task, condition: conditionOf(view, task, primary) }))
 }
@@ -180,7 +184,7 @@ function planDraining(view: ServiceView, members: readonly Member[]): ServicePla
   const { service } = view
   const stops = members
     .filter(({ condition }) => condition !== 'leaving')
-    .map(({ task }) => scaling(service, task))
+    .map(({ task }) => scaling(task, service.deployments[0]))
   if (members.length > 0) {
     return { service, launches: [], stops, events: stopEvents(service, stops) }
   }
@@ -188,8 +192,9 @@ function planDraining(view: ServiceView, members: readonly Member[]): ServicePla
   return idle(gone)
 }
 
-function scaling(service: ServiceRow, task: TaskRow): StopAction {
-  const id = service.deployments[0]?.id ?? task.deploymentId ?? ''
+/** A task that is not wanted any more, on behalf of a deployment. */
+export function scaling(task: TaskRow, deployment: DeploymentRow | undefined): StopAction {
+  const id = deployment?.id ?? task.deploymentId ?? ''
   return {
     task,
     code: 'ServiceSchedulerInitiated',
@@ -198,14 +203,19 @@ function scaling(service: ServiceRow, task: TaskRow): StopAction {
   }
 }
 
-function stopEvents(service: ServiceRow, stops: readonly StopAction[]): string[] {
+/** What a service (or its task set) tells of the tasks it stops. */
+export function stopEvents(
+  service: Pick<ServiceRow, 'name'>,
+  stops: readonly StopAction[],
+): string[] {
   if (stops.length === 0) return []
-  return [
-    says.tasksStopped(
-      service,
-      stops.map(({ task }) => task),
-    ),
-  ]
+  const tasks = stops.map(({ task }) => task)
+  const unhealthy = stops
+    .filter(({ failed }) => failed)
+    .map(({ task }) =>
+      says.taskUnhealthy(service, task, task.healthStatus === 'UNHEALTHY' ? 'container' : 'ELB'),
+    )
+  return [...unhealthy, says.tasksStopped(service, tasks)]
 }
 
 /** Unhealthy tasks, then more than are wanted, then those of replaced deployments as far as health allows. */
@@ -230,11 +240,12 @@ function stopsFor(
     primary.rolloutState === 'FAILED' ? [] : drainable(members, mine, old, surplus, goal)
   return [
     ...unhealthy.map(({ task }) => unhealthyStop(task)),
-    ...[...surplus, ...drained].map(({ task }) => scaling(service, task)),
+    ...[...surplus, ...drained].map(({ task }) => scaling(task, primary)),
   ]
 }
 
-function unhealthyStop(task: TaskRow): StopAction {
+/** A task that fails its health checks. */
+export function unhealthyStop(task: TaskRow): StopAction {
   const container = task.healthStatus === 'UNHEALTHY'
   return {
     task,
@@ -245,7 +256,7 @@ function unhealthyStop(task: TaskRow): StopAction {
 }
 
 /** Those that have not proven themselves first, then the newest. */
-function surplusOf(mine: readonly Member[], wanted: number): readonly Member[] {
+export function surplusOf(mine: readonly Member[], wanted: number): readonly Member[] {
   const count = mine.length - wanted
   if (count <= 0) return []
   const starting = mine.filter(({ condition }) => condition === 'starting').reverse()
@@ -329,12 +340,7 @@ function settle(
   goal: Limits,
   nowMs: number,
 ): { service: ServiceRow; events: readonly string[] } {
-  const events: string[] = []
-  for (const { task, failed } of stops) {
-    const kind = task.healthStatus === 'UNHEALTHY' ? 'container' : 'ELB'
-    if (failed) events.push(says.taskUnhealthy(service, task, kind))
-  }
-  events.push(...stopEvents(service, stops))
+  const events = stopEvents(service, stops)
   const whole =
     stops.length === 0 &&
     launches.length === 0 &&
@@ -360,7 +366,8 @@ function restedAfterFailures(service: ServiceRow): ServiceRow {
   return replaceDeployment(service, { ...primary, failedTasks: 0, notBeforeMs: undefined })
 }
 
-function nextLook(
+/** When time alone will change what there is to do for a deployment. */
+export function nextLook(
   view: ServiceView,
   primary: DeploymentRow,
   members: readonly Member[],

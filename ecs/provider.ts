@@ -7,6 +7,7 @@ import { containerInstanceHandlers } from './operations/container-instances.ts'
 import { serviceHandlers } from './operations/services.ts'
 import { tagHandlers } from './operations/tags.ts'
 import { taskDefinitionHandlers } from './operations/task-definitions.ts'
+import { taskSetHandlers } from './operations/task-sets.ts'
 import { taskHandlers } from './operations/tasks.ts'
 
 /** Amazon ECS, answered in this process. */
@@ -21,6 +22,7 @@ export function createEcsProvider(context: EcsContext): Provider {
       ...taskDefinitionHandlers(context),
       ...taskHandlers(context),
       ...serviceHandlers(context),
+      ...taskSetHandlers(context),
       ...containerInstanceHandlers(context),
       ...tagHandlers(context),
     },

@@ -4,14 +4,16 @@ import { recordFailure } from './deployments.ts'
 import { instanceFor } from './operations/container-instances.ts'
 import { spread } from './placement.ts'
 import { type LaunchAction, planService, type ServicePlan, type ServiceView } from './plan.ts'
+import { planTaskSets } from './plan-task-sets.ts'
 import {
   type ClusterRow,
+  type DeploymentRow,
   MAX_SERVICE_EVENTS,
   type ServiceEventRow,
   type ServiceRow,
   type TaskRow,
 } from './rows.ts'
-import { tasksStarted } from './service-events.ts'
+import { nameIn, tasksStarted } from './service-events.ts'
 import { launchTypeOf } from './service-rules.ts'
 import type { TargetRegistrar } from './targets.ts'
 import { newTask } from './task-factory.ts'
@@ -31,7 +33,9 @@ export function reconcileService(
   const cluster = service && rows.clusters.get(service.clusterArn)
   if (!service || !cluster || service.status === 'INACTIVE') return undefined
   return store.transact(() => {
-    const plan = planService(viewOf(context, targets, service, cluster))
+    const view = viewOf(context, targets, service, cluster)
+    const external = service.status === 'ACTIVE' && service.deploymentController === 'EXTERNAL'
+    const plan = external ? planTaskSets(view) : planService(view)
     carryOut(context, service, cluster, plan)
     if (plan.launches.length > 0 || plan.stops.length > 0) {
       log.debug('service planned', {
@@ -99,10 +103,10 @@ function carryOut(
     service = changed.service
     events.push(...changed.events)
   }
-  const started = launch(context, service, cluster, plan.launches)
-  if (started.length > 0) {
-    const ids = started.map(({ id }) => id)
-    events.unshift(tasksStarted(service, ids))
+  for (const deployment of service.deployments) {
+    const launches = plan.launches.filter(({ deploymentId }) => deploymentId === deployment.id)
+    const ids = launch(context, service, cluster, deployment, launches).map(({ id }) => id)
+    if (ids.length > 0) events.unshift(tasksStarted(nameIn(service, deployment), ids))
   }
   if (service !== before) rows.services.put(service.arn, service)
   addServiceEvents(context, service, events)
@@ -112,15 +116,15 @@ function launch(
   context: EcsContext,
   service: ServiceRow,
   cluster: ClusterRow,
+  deployment: DeploymentRow,
   launches: readonly LaunchAction[],
 ): TaskRow[] {
   const { rows } = context
-  const deployment = service.deployments.find((each) => each.id === launches[0]?.deploymentId)
-  const definition = deployment && rows.taskDefinitions.get(deployment.taskDefinitionArn)
-  if (!definition) return []
+  const definition = rows.taskDefinitions.get(deployment.taskDefinitionArn)
+  if (launches.length === 0 || !definition) return []
   const launchType = launchTypeOf(deployment)
   const strategy = deployment.capacityProviderStrategy ?? []
-  const providers = spread(strategy, launches.length, takenBy(context, service, strategy.length))
+  const providers = spread(strategy, launches.length, takenBy(context, service, deployment))
   const instance = launchType === 'EC2' ? instanceFor(context, cluster)?.arn : undefined
   return launches.map((action, index) => {
     const row = newTask(context, {
@@ -147,10 +151,16 @@ function launch(
   })
 }
 
-function takenBy(context: EcsContext, service: ServiceRow, providers: number): Map<string, number> {
+/** Tasks by capacity provider: of the service, or of the task set, whose strategy is its own. */
+function takenBy(
+  context: EcsContext,
+  service: ServiceRow,
+  { id, taskSet, capacityProviderStrategy }: DeploymentRow,
+): Map<string, number> {
   const taken = new Map<string, number>()
-  if (providers === 0) return taken
+  if (!capacityProviderStrategy?.length) return taken
   for (const task of context.rows.tasks.by('serviceLive', service.arn)) {
+    if (taskSet && task.deploymentId !== id) continue
     const name = task.capacityProviderName
     if (name !== undefined) taken.set(name, (taken.get(name) ?? 0) + 1)
   }

@@ -102,7 +102,6 @@ export interface TaskRow extends Owned {
   /** Of tasks that a service's scheduler started. */
   readonly serviceArn?: string
   readonly deploymentId?: string
-  readonly taskSetArn?: string
   readonly launchType: 'EC2' | 'FARGATE' | 'EXTERNAL' | 'MANAGED_INSTANCES'
   readonly capacityProviderName?: string
   readonly platformVersion?: string
@@ -173,8 +172,11 @@ export interface LaunchConfiguration {
 export interface DeploymentRow extends LaunchConfiguration {
   /** `ecs-svc/` and 19 digits; also `startedBy` of its tasks. */
   readonly id: string
-  /** One PRIMARY (the newest), ACTIVE ones that are drained for it; a deployment without tasks is dropped. */
-  readonly status: 'PRIMARY' | 'ACTIVE'
+  /**
+   * One PRIMARY (the newest), ACTIVE ones that are drained for it; a deployment without tasks is
+   * dropped. Of task sets the caller says which is PRIMARY; DRAINING ones are deleted.
+   */
+  readonly status: 'PRIMARY' | 'ACTIVE' | 'DRAINING'
   readonly desiredCount: number
   readonly rolloutState: 'IN_PROGRESS' | 'COMPLETED' | 'FAILED'
   readonly rolloutStateReason: string
@@ -186,6 +188,30 @@ export interface DeploymentRow extends LaunchConfiguration {
   readonly notBeforeMs?: number
   /** Of a roll-back: the deployment that failed. */
   readonly rollsBack?: string
+  readonly taskSet?: TaskSetPart
+}
+
+/** What a task set is beyond a deployment; its rollout is COMPLETED while its stability is STEADY_STATE. */
+export interface TaskSetPart {
+  readonly arn: string
+  readonly externalId?: string
+  /** 0 to 100: of the service's desired count. */
+  readonly scalePercent: number
+  readonly stabilityStatusAtMs: number
+  readonly tags: readonly Tag[]
+  /** The client token it was created with. */
+  readonly clientToken?: string
+  /** Of CreateTaskSet's parameters: the same request again answers the same task set. */
+  readonly requestHash: string
+}
+
+export interface TaskSetRow extends DeploymentRow {
+  readonly taskSet: TaskSetPart
+}
+
+/** The task sets of a service, newest first; none unless its controller is EXTERNAL. */
+export function taskSetsOf(service: ServiceRow): TaskSetRow[] {
+  return service.deployments.filter((each): each is TaskSetRow => each.taskSet !== undefined)
 }
 
 export interface ServiceRow extends Owned {
@@ -197,7 +223,7 @@ export interface ServiceRow extends Owned {
   readonly desiredCount: number
   /** As the caller last asked for; deployments hold what is being rolled out. Empty for EXTERNAL. */
   readonly launch: LaunchConfiguration
-  /** Newest first. */
+  /** Newest first; task sets where the controller is EXTERNAL. */
   readonly deployments: readonly DeploymentRow[]
   /** The launch configuration that last reached a steady state: where a roll-back goes. */
   readonly lastCompleted?: LaunchConfiguration

@@ -4,6 +4,11 @@ import type { DeploymentRow, ServiceRow, TaskRow } from './rows.ts'
 type Named = Pick<ServiceRow, 'name'>
 type Deployment = Pick<DeploymentRow, 'id'>
 
+/** How events name a deployment's service: together with the task set where it is one. */
+export function nameIn(service: Named, deployment: Pick<DeploymentRow, 'id' | 'taskSet'>): Named {
+  return deployment.taskSet ? { name: `${service.name}, taskSet ${deployment.id}` } : service
+}
+
 export function tasksStarted(service: Named, taskIds: readonly string[]): string {
   return `(service ${service.name}) has started ${taskIds.length} tasks: ${namesOf(taskIds)}.`
 }

@@ -170,3 +170,36 @@ export function checkServiceFits(
     }
   }
 }
+
+/** What of CreateService belongs to task sets where an external controller deploys. */
+export function checkExternalCreate(input: sdk.CreateServiceCommandInput): void {
+  if (input.taskDefinition) throw invalidParameter('TaskDefinition must be blank.')
+  if (input.launchType) throw invalidParameter('LaunchType must be blank.')
+  if (input.schedulingStrategy === 'DAEMON') {
+    throw invalidParameter(
+      'The daemon scheduling strategy is not supported with an EXTERNAL deployment controller.',
+    )
+  }
+}
+
+/** Parameters of UpdateService that make a new deployment, in the words of its faults. */
+const DEPLOYING = {
+  taskDefinition: 'task definition',
+  networkConfiguration: 'network parameters',
+  platformVersion: 'platform version',
+  capacityProviderStrategy: 'capacity provider strategy',
+  loadBalancers: 'load balancers',
+  serviceRegistries: 'service registries',
+  serviceConnectConfiguration: 'Service Connect configuration',
+  volumeConfigurations: 'volume configurations',
+} as const
+
+/** UpdateService deploys nothing where an external controller does: only counts and rules change. */
+export function checkExternalUpdate(input: sdk.UpdateServiceCommandInput): void {
+  const on = 'on services with an EXTERNAL deployment controller. Use CreateTaskSet to deploy.'
+  for (const [name, words] of Object.entries(DEPLOYING)) {
+    if (input[name as keyof typeof DEPLOYING] === undefined) continue
+    throw invalidParameter(`Unable to update ${words} ${on}`)
+  }
+  if (input.forceNewDeployment) throw invalidParameter(`Cannot force a new deployment ${on}`)
+}

@@ -2,15 +2,18 @@ import type * as sdk from '@aws-sdk/client-ecs'
 import {
   type DeploymentRow,
   type EcsRows,
+  type LaunchConfiguration,
   MAX_SERVICE_EVENTS,
   type ServiceRow,
-  type TaskRow,
+  taskSetsOf,
   type Wire,
 } from './rows.ts'
+import { type Counts, countTasks } from './task-counts.ts'
+import { taskSetView } from './task-set-view.ts'
 
-interface Counts {
-  running: number
-  pending: number
+/** What a service shows as its own: of task sets, what its primary one is launched with. */
+export function launchShown(row: ServiceRow): LaunchConfiguration {
+  return taskSetsOf(row).find(({ status }) => status === 'PRIMARY') ?? row.launch
 }
 
 /** A service as DescribeServices answers it; its counts come from its tasks. */
@@ -23,7 +26,8 @@ export function serviceView(
   },
 ): Wire<sdk.Service> {
   const { all, byDeployment } = countTasks(rows.tasks.by('serviceLive', row.arn))
-  const { launch } = row
+  const launch = launchShown(row)
+  const taskSets = taskSetsOf(row)
   return {
     serviceArn: row.arn,
     serviceName: row.name,
@@ -42,8 +46,15 @@ export function serviceView(
     platformFamily: launch.platformFamily,
     taskDefinition: launch.taskDefinitionArn || undefined,
     deploymentConfiguration: row.deploymentConfiguration as Wire<sdk.DeploymentConfiguration>,
-    taskSets: row.deploymentController === 'ECS' ? undefined : [],
-    deployments: row.deployments.map((each) => deploymentView(each, byDeployment.get(each.id))),
+    taskSets:
+      row.deploymentController === 'ECS'
+        ? undefined
+        : taskSets.map((each) =>
+            taskSetView(row, each, byDeployment.get(each.id), include.withTags),
+          ),
+    deployments: row.deployments
+      .filter(({ taskSet }) => !taskSet)
+      .map((each) => deploymentView(each, byDeployment.get(each.id))),
     roleArn: row.roleArn,
     events: include.withEvents ? eventsOf(rows, row) : [],
     createdAt: row.createdAtMs / 1000,
@@ -83,21 +94,6 @@ function deploymentView(row: DeploymentRow, counts: Counts | undefined): Wire<sd
     serviceConnectConfiguration: row.serviceConnectConfiguration,
     volumeConfigurations: row.volumeConfigurations && [...row.volumeConfigurations],
   }
-}
-
-function countTasks(tasks: Iterable<TaskRow>) {
-  const all: Counts = { running: 0, pending: 0 }
-  const byDeployment = new Map<string, Counts>()
-  for (const task of tasks) {
-    if (task.desiredStatus !== 'RUNNING') continue
-    const id = task.deploymentId ?? ''
-    const counts = byDeployment.get(id) ?? { running: 0, pending: 0 }
-    const kind = task.lastStatus === 'RUNNING' ? 'running' : 'pending'
-    all[kind]++
-    counts[kind]++
-    byDeployment.set(id, counts)
-  }
-  return { all, byDeployment }
 }
 
 // Newest first, as AWS answers them.

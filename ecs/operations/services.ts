@@ -1,29 +1,34 @@
 import type * as sdk from '@aws-sdk/client-ecs'
 import type { Call, Handler } from '../../gateway/core/provider.ts'
 import type { EcsContext } from '../context.ts'
+import { completedIfStable } from '../deployments.ts'
 import { clientException, invalidParameter, serviceNotActive, serviceNotFound } from '../faults.ts'
 import { askNetwork, normalNetwork } from '../network.ts'
+import { rescaled } from '../plan-task-sets.ts'
+import { addServiceEvents } from '../reconcile-service.ts'
 import { requestHash } from '../request-hash.ts'
 import { activeCluster, childArn, findCluster, findService, listPage } from '../resolve.ts'
-import type {
-  ClusterRow,
-  DeploymentRow,
-  LaunchConfiguration,
-  ServiceRow,
-  TaskDefinitionRow,
-} from '../rows.ts'
 import {
+  type ClusterRow,
+  type DeploymentRow,
+  type LaunchConfiguration,
+  type ServiceRow,
+  taskSetsOf,
+} from '../rows.ts'
+import { checkedLaunch, fitted, platformOf } from '../service-launch.ts'
+import {
+  checkExternalCreate,
+  checkExternalUpdate,
   checkedCapacity,
   checkedDeploymentConfiguration,
   checkedDesiredCount,
   checkPlacement,
-  checkServiceFits,
   checkServiceName,
   launchTypeOf,
 } from '../service-rules.ts'
-import { serviceView } from '../service-view.ts'
+import { launchShown, serviceView } from '../service-view.ts'
 import { checkedTags } from '../tags.ts'
-import { assertLaunchable } from '../task-definition-rules/launchable.ts'
+import { countTasks } from '../task-counts.ts'
 import { startableTaskDefinition } from './task-definitions.ts'
 
 const PAGE = { fallback: 10, max: 100 }
@@ -77,11 +82,12 @@ export function serviceHandlers(context: EcsContext): Record<string, Handler> {
       throw clientException('KECS does not implement the CODE_DEPLOY deployment controller yet.')
     }
     const external = deploymentController === 'EXTERNAL'
+    if (external) checkExternalCreate(input)
     const desiredCount = checkedDesiredCount(
       schedulingStrategy,
       external ? (input.desiredCount ?? 0) : input.desiredCount,
     )
-    const launch = external ? undefined : launchOf(input, call, cluster)
+    const launch = external ? undefined : checkedLaunch(rows, call, cluster, input, input)
     const nowMs = clock.now()
     return {
       arn,
@@ -116,32 +122,6 @@ export function serviceHandlers(context: EcsContext): Record<string, Handler> {
     }
   }
 
-  function launchOf(
-    input: sdk.CreateServiceCommandInput,
-    call: Call,
-    cluster: ClusterRow,
-  ): LaunchConfiguration {
-    const definition = startableTaskDefinition(rows, call, input.taskDefinition)
-    const capacity = checkedCapacity(cluster, input.launchType, input.capacityProviderStrategy)
-    checkPlacement(capacity, input.placementConstraints, input.placementStrategy)
-    return fitted(definition, {
-      taskDefinitionArn: definition.arn,
-      ...capacity,
-      ...platformOf(capacity, definition, input.platformVersion),
-      networkConfiguration: normalNetwork(input.networkConfiguration),
-      loadBalancers: input.loadBalancers ?? [],
-      serviceRegistries: input.serviceRegistries ?? [],
-      serviceConnectConfiguration: input.serviceConnectConfiguration,
-      volumeConfigurations: input.volumeConfigurations,
-    })
-  }
-
-  function fitted(definition: TaskDefinitionRow, launch: LaunchConfiguration): LaunchConfiguration {
-    assertLaunchable(definition, launchTypeOf(launch))
-    checkServiceFits(definition, launch)
-    return launch
-  }
-
   function newDeployment(
     launch: LaunchConfiguration,
     desiredCount: number,
@@ -172,6 +152,7 @@ export function serviceHandlers(context: EcsContext): Record<string, Handler> {
     const row = findService(rows, cluster, input.service ?? '')
     if (!row) throw serviceNotFound()
     if (row.status !== 'ACTIVE') throw serviceNotActive()
+    if (row.deploymentController === 'EXTERNAL') checkExternalUpdate(input)
     const desiredCount =
       input.desiredCount === undefined
         ? row.desiredCount
@@ -209,7 +190,7 @@ export function serviceHandlers(context: EcsContext): Record<string, Handler> {
     cluster: ClusterRow,
   ): ServiceRow {
     const nowMs = clock.now()
-    if (row.deploymentController !== 'ECS') return row
+    if (row.deploymentController !== 'ECS') return rescaled(row, nowMs)
     const launch = changedLaunch(row, input, call, cluster)
     const sameLaunch = JSON.stringify(launch) === JSON.stringify(row.launch)
     if (sameLaunch && !input.forceNewDeployment) {
@@ -218,11 +199,14 @@ export function serviceHandlers(context: EcsContext): Record<string, Handler> {
       const scaled = { ...primary, desiredCount: row.desiredCount, updatedAtMs: nowMs }
       return { ...row, deployments: [scaled, ...others] }
     }
-    const before = row.deployments.map((each) =>
+    const { all } = countTasks(rows.tasks.by('serviceLive', row.arn))
+    const { service, events } = completedIfStable(row, all.running, nowMs)
+    addServiceEvents(context, service, events)
+    const before = service.deployments.map((each) =>
       each.status === 'PRIMARY' ? { ...each, status: 'ACTIVE' as const, updatedAtMs: nowMs } : each,
     )
     const deployment = newDeployment(launch, row.desiredCount, nowMs)
-    return { ...row, launch, deployments: [deployment, ...before] }
+    return { ...service, launch, deployments: [deployment, ...before] }
   }
 
   function changedLaunch(
@@ -263,11 +247,14 @@ export function serviceHandlers(context: EcsContext): Record<string, Handler> {
     if (scaled && !input.force) {
       throw invalidParameter('The service cannot be stopped while it is scaled above 0.')
     }
+    if (taskSetsOf(row).length > 0 && !input.force) {
+      throw invalidParameter('The service cannot be stopped while deployments are active.')
+    }
     const next: ServiceRow = {
       ...row,
       status: 'DRAINING',
       desiredCount: 0,
-      deployments: row.deployments.map((each) => ({ ...each, desiredCount: 0 })),
+      deployments: row.deployments.map(closed),
       deletedAtMs: clock.now(),
       steady: false,
     }
@@ -296,7 +283,7 @@ export function serviceHandlers(context: EcsContext): Record<string, Handler> {
   function list(input: sdk.ListServicesCommandInput, call: Call) {
     const cluster = findCluster(rows, call, input.cluster)
     const page = listPage(rows.services.by('clusterLive', cluster.arn), input, PAGE, (row) => {
-      if (input.launchType && launchTypeOf(row.launch) !== input.launchType) return false
+      if (input.launchType && launchTypeOf(launchShown(row)) !== input.launchType) return false
       return !input.schedulingStrategy || row.schedulingStrategy === input.schedulingStrategy
     })
     return { serviceArns: page.rows.map((row) => row.arn), nextToken: page.nextToken }
@@ -311,18 +298,11 @@ export function serviceHandlers(context: EcsContext): Record<string, Handler> {
   }
 }
 
-function failedArn(cluster: ClusterRow, reference: string): string {
-  return reference.startsWith('arn:') ? reference : childArn(cluster, 'service', reference)
+/** A deployment of a service that is deleted. */
+function closed(row: DeploymentRow): DeploymentRow {
+  return { ...row, desiredCount: 0, status: row.taskSet ? 'DRAINING' : row.status }
 }
 
-/** Fargate tasks have a platform; others do not. */
-function platformOf(
-  capacity: Pick<LaunchConfiguration, 'launchType' | 'capacityProviderStrategy'>,
-  definition: TaskDefinitionRow,
-  asked: string | undefined,
-): Pick<LaunchConfiguration, 'platformVersion' | 'platformFamily'> {
-  if (launchTypeOf(capacity) !== 'FARGATE') return {}
-  const family = definition.body.runtimePlatform?.operatingSystemFamily
-  const platformFamily = family && family !== 'LINUX' ? family : 'Linux'
-  return { platformVersion: asked ?? 'LATEST', platformFamily }
+function failedArn(cluster: ClusterRow, reference: string): string {
+  return reference.startsWith('arn:') ? reference : childArn(cluster, 'service', reference)
 }
