@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { type IncomingMessage, request } from 'node:http'
+import process from 'node:process'
 import { messageOf } from '../gateway/core/fault.ts'
 import { UserError, usageError } from './output.ts'
 import { DEFAULT_ADMIN_PORT } from './settings.ts'
@@ -19,7 +20,8 @@ export interface AdminClient {
 
 /** Speaks to the admin port of a running kecs. */
 export function adminClient(given: string | undefined): AdminClient {
-  const url = given ?? `http://localhost:${DEFAULT_ADMIN_PORT}`
+  const port = process.env.KECS_ADMIN_PORT?.trim() || DEFAULT_ADMIN_PORT
+  const url = given ?? `http://localhost:${port}`
   if (!URL.canParse(url) || new URL(url).protocol !== 'http:') {
     throw usageError(
       `--admin-url is ${JSON.stringify(url)}.`,

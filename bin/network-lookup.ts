@@ -53,7 +53,8 @@ async function ask(
   log: Logger,
 ): Promise<string | undefined> {
   const form = new URLSearchParams({ Action: kind.action, Version: EC2_VERSION })
-  ids.forEach((id, index) => {
+  // An EC2 may count what it finds: an id given twice would then be one too few.
+  ;[...new Set(ids)].forEach((id, index) => {
     form.set(`${kind.parameter}.${index + 1}`, id)
   })
   try {

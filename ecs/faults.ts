@@ -41,6 +41,10 @@ export function containerInstanceNotFound(): AwsFault {
   return invalidParameter('Referenced container instance not found.')
 }
 
+export function platformUnknown(): AwsFault {
+  return new AwsFault('PlatformUnknownException', 'The specified platform does not exist.')
+}
+
 export function invalidToken(): AwsFault {
   return invalidParameter('Invalid token.')
 }

@@ -6,6 +6,7 @@ import { startableTaskDefinition } from './operations/task-definitions.ts'
 import type { ClusterRow, EcsRows, LaunchConfiguration, TaskDefinitionRow } from './rows.ts'
 import { checkedCapacity, checkPlacement, checkServiceFits, launchTypeOf } from './service-rules.ts'
 import { assertLaunchable } from './task-definition-rules/launchable.ts'
+import { checkPlatformVersion } from './task-factory.ts'
 
 type LaunchInput = Pick<
   sdk.CreateServiceCommandInput,
@@ -65,6 +66,7 @@ export function platformOf(
   asked: string | undefined,
 ): Pick<LaunchConfiguration, 'platformVersion' | 'platformFamily'> {
   if (launchTypeOf(capacity) !== 'FARGATE') return {}
+  checkPlatformVersion(asked)
   const family = definition.body.runtimePlatform?.operatingSystemFamily
   const platformFamily = family && family !== 'LINUX' ? family : 'Linux'
   return { platformVersion: asked ?? 'LATEST', platformFamily }

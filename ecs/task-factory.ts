@@ -2,11 +2,13 @@
 import type * as sdk from '@aws-sdk/client-ecs'
 import { arnOf } from '../gateway/core/arn.ts'
 import type { EcsContext, SubnetFacts } from './context.ts'
+import { platformUnknown } from './faults.ts'
 import { unhonoured } from './launch.ts'
 import { childArn } from './resolve.ts'
 import type { ClusterRow, ContainerRow, Tag, TaskDefinitionRow, TaskRow } from './rows.ts'
 
 const FARGATE_PLATFORM = '1.4.0'
+const PLATFORM_VERSIONS: readonly string[] = ['LATEST', '1.4.0', '1.3.0', '1.2.0', '1.1.0', '1.0.0']
 /** Locally administered unicast, as the addresses of ENIs look. */
 const MAC_PREFIX = '02'
 const ENI_DIGITS = 17
@@ -88,7 +90,13 @@ function subnetOf(request: TaskRequest): SubnetFacts | undefined {
   return request.subnets?.find((facts) => facts.subnetId === subnetId) ?? { subnetId }
 }
 
+/** PlatformUnknownException for a version that Fargate never had. */
+export function checkPlatformVersion(asked: string | undefined): void {
+  if (asked !== undefined && !PLATFORM_VERSIONS.includes(asked)) throw platformUnknown()
+}
+
 function platformOf(asked: string | undefined): string {
+  checkPlatformVersion(asked)
   return asked === undefined || asked === 'LATEST' ? FARGATE_PLATFORM : asked
 }
 

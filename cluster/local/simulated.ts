@@ -36,6 +36,8 @@ export function createSimulatedRuntime(options: SimulatedOptions): TaskRuntime {
       for (const { spec, state } of believed) {
         // Without a state `run` never took effect: nothing of the task exists here.
         if (!state || engine.has(spec.id)) continue
+        // Another runtime ran it, and whatever that was is gone: it must not live on as a pretence.
+        if (state.node !== undefined && state.node !== node) continue
         const task = resumedTask(spec, state, clock.now())
         engine.resume(task)
         driver.resume(task, (event) => engine.tell(spec.id, event))

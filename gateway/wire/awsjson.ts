@@ -1,6 +1,7 @@
 import type { Buffer } from 'node:buffer'
 import { AwsFault } from '../core/fault.ts'
 import type { Codec, CodecOptions } from './codec.ts'
+import { shorten } from './constraints.ts'
 import { decodeInput } from './shapes.ts'
 
 const CONTENT_TYPE = 'application/x-amz-json-1.1'
@@ -12,8 +13,9 @@ export function createJsonCodec(options: CodecOptions): Codec {
   function decode(body: Buffer, contentType: string | undefined, operation: string): object {
     const type = (contentType ?? '').split(';', 1)[0]?.trim().toLowerCase()
     if (type !== CONTENT_TYPE) {
-      const given = contentType === undefined ? 'no Content-Type' : `Content-Type ${contentType}`
-      throw new AwsFault('UnknownOperationException', `${given} is not ${CONTENT_TYPE}.`)
+      const given = contentType === undefined ? 'missing' : JSON.stringify(shorten(contentType))
+      const message = `Content-Type has to be ${CONTENT_TYPE}; it is ${given}.`
+      throw new AwsFault('UnknownOperationException', message)
     }
     return decodeInput(parse(body), operation, options)
   }

@@ -68,7 +68,7 @@ async function faultOf(work: Promise<unknown>): Promise<AwsFault> {
 test('createNetworkLookup: subnets are told with their VPC and zone, asked in the caller’s scope', () =>
   withEc2(known, async (url, seen) => {
     const lookup = createNetworkLookup(url, silentLogger)
-    assert.equal(await lookup(SCOPE, ['subnet-a', 'subnet-b'], []), {
+    assert.equal(await lookup(SCOPE, ['subnet-a', 'subnet-b', 'subnet-a'], []), {
       subnets: [
         { subnetId: 'subnet-a', vpcId: 'vpc-1', availabilityZone: 'eu-west-1a' },
         { subnetId: 'subnet-b', vpcId: 'vpc-1', availabilityZone: 'eu-west-1b' },

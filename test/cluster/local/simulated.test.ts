@@ -162,4 +162,15 @@ scripts('start: what fell due while nobody watched happens at once after a resta
   assert.is(clock.waiting, 0)
 })
 
+scripts('start: a task of another runtime is not gone on with', async () => {
+  const { watch, spec } = await scene([labels({})])
+  await watch.reach('t1', 'running')
+  const next = new Watch(await watch.world.restarted())
+  const truth = await next.world.runtime.start(
+    [{ spec, state: { ...watch.state('t1'), node: 'elsewhere' } }],
+    () => {},
+  )
+  assert.equal(truth, [])
+})
+
 scripts.run()
