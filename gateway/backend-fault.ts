@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { credentialOf, type RequestHead } from './identify.ts'
-import type { FaultAnswer } from './proxy.ts'
+import type { FaultAnswer } from './proxy-fault.ts'
 import { element, escapeXml } from './wire/xml.ts'
 
 /** Why the backend's answer is missing. */

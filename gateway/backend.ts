@@ -7,7 +7,8 @@ import type { Ids } from './core/ids.ts'
 import type { Logger } from './core/log.ts'
 import type { ComponentHealth, HealthStatus } from './health.ts'
 import { credentialOf, type RequestHead } from './identify.ts'
-import { createProxy, type OnFault, type ProxyFault, type ProxyTarget } from './proxy.ts'
+import { createProxy } from './proxy.ts'
+import type { OnFault, ProxyFault, ProxyTarget } from './proxy-fault.ts'
 
 /** `none`: no backend is configured; `unknown`: it was not asked yet. */
 export type BackendState = 'up' | 'down' | 'none' | 'unknown'

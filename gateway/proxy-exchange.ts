@@ -4,9 +4,9 @@ import { setImmediate } from 'node:timers'
 import type { Clock, Timer } from './core/clock.ts'
 import { messageOf } from './core/fault.ts'
 import { endUnread } from './linger.ts'
-import type { OnFault, ProxyFault, ProxyTarget } from './proxy.ts'
+import { faultOf, type OnFault, type ProxyFault, type ProxyTarget } from './proxy-fault.ts'
 import { answerHeaders, framingOf, isBodiless, trailerPairs } from './proxy-headers.ts'
-import { faultOf, type ProxyLimits, watchSilence } from './proxy-watch.ts'
+import { type ProxyLimits, watchSilence } from './proxy-watch.ts'
 
 export interface ExchangeOptions {
   readonly req: IncomingMessage
@@ -36,6 +36,7 @@ export class Exchange {
   readonly #options: ExchangeOptions
   #outgoing: ClientRequest | undefined
   #silence: Timer | undefined
+  #answered = false
   #retried = false
   /** The client asked whether to send its body, and was not told to. */
   #waitsForContinue: boolean
@@ -80,16 +81,31 @@ export class Exchange {
       this.#stopWaiting()
       res.writeContinue()
     })
+    this.#watchEnd(outgoing)
     this.#silence?.cancel()
     this.#silence = watchSilence(outgoing, clock, limits, (detail) => {
       this.#fail({ kind: 'timeout', detail })
     })
   }
 
+  // Under Deno a kept connection that dies with its next request ends without an error.
+  #watchEnd(outgoing: ClientRequest): void {
+    const { socket } = outgoing
+    const onClose = () => {
+      setImmediate(() => {
+        if (this.#answered || this.#outgoing !== outgoing) return
+        this.failed(Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' }))
+      })
+    }
+    socket?.once('close', onClose)
+    this.#options.res.once('close', () => socket?.off('close', onClose))
+  }
+
   /** The head of the target's answer is there. */
   answered(answer: IncomingMessage): void {
     const { req, res } = this.#options
     answer.on('error', () => {})
+    this.#answered = true
     if (this.#over) {
       answer.destroy()
       return

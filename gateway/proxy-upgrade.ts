@@ -3,9 +3,9 @@ import { type ClientRequest, type IncomingMessage, STATUS_CODES } from 'node:htt
 import type { Duplex } from 'node:stream'
 import type { Clock, Timer } from './core/clock.ts'
 import { messageOf } from './core/fault.ts'
-import type { OnFault, ProxyFault, ProxyTarget } from './proxy.ts'
+import { faultOf, type OnFault, type ProxyFault, type ProxyTarget } from './proxy-fault.ts'
 import { endToEnd, isBodiless, pairsOf, type RawHeaders } from './proxy-headers.ts'
-import { faultOf, type ProxyLimits, watchSilence } from './proxy-watch.ts'
+import { type ProxyLimits, watchSilence } from './proxy-watch.ts'
 
 export interface UpgradeOptions {
   readonly req: IncomingMessage

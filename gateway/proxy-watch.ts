@@ -1,6 +1,5 @@
 import type { ClientRequest } from 'node:http'
 import type { Clock, Timer } from './core/clock.ts'
-import type { ProxyFault } from './proxy.ts'
 
 export interface ProxyLimits {
   readonly connectMs: number
@@ -45,24 +44,4 @@ export function watchSilence(
     look()
   }
   return { cancel: () => timer.cancel() }
-}
-
-const UNREACHABLE: ReadonlySet<string> = new Set([
-  'EADDRNOTAVAIL',
-  'EAI_AGAIN',
-  'ECONNREFUSED',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ENOTFOUND',
-  'ETIMEDOUT',
-])
-
-/** What an error of the connection to a target means. */
-export function faultOf(error: NodeJS.ErrnoException): Omit<ProxyFault, 'late'> {
-  const { code = '', message } = error
-  const detail = message || code
-  if (UNREACHABLE.has(code)) return { kind: 'unreachable', detail }
-  if (code.startsWith('HPE_')) return { kind: 'answer', detail }
-  if (code.startsWith('ERR_')) return { kind: 'request', detail }
-  return { kind: 'reset', detail: 'it closed the connection without an answer' }
 }

@@ -7,39 +7,9 @@ import httpProxy from 'http-proxy'
 import type { Clock } from './core/clock.ts'
 import { TargetAgent } from './proxy-agent.ts'
 import { Exchange } from './proxy-exchange.ts'
+import type { OnFault, ProxyTarget } from './proxy-fault.ts'
 import { outgoingHeaders, type RawHeaders, upgradeHeaders } from './proxy-headers.ts'
 import { UpgradeExchange } from './proxy-upgrade.ts'
-
-/** Where a request goes, in plain HTTP. */
-export interface ProxyTarget {
-  /** Name or address; IPv6 without brackets. */
-  readonly host: string
-  readonly port: number
-}
-
-/** Why a request did not get a whole answer from its target. */
-export interface ProxyFault {
-  /**
-   * `nowhere`: no target was given; `unreachable`: no connection; `reset`: the target hung up; `timeout`: it did not connect or fell
-   * silent; `answer`: what it said is no HTTP; `request`: the request itself must not be handed on;
-   * `gone`: the client left.
-   */
-  readonly kind: 'nowhere' | 'unreachable' | 'reset' | 'timeout' | 'answer' | 'request' | 'gone'
-  /** For people, without a full stop. */
-  readonly detail: string
-  /** The client has (part of) the target's answer, or is not there: nothing can be told to it. */
-  readonly late: boolean
-}
-
-/** An answer in place of the target's. The length and what belongs to the connection are added. */
-export interface FaultAnswer {
-  readonly status: number
-  readonly headers: Readonly<Record<string, string>>
-  readonly body: string | Buffer
-}
-
-/** Called once for a request that fails; what it returns is sent unless the fault is late. */
-export type OnFault = (fault: ProxyFault) => FaultAnswer
 
 export interface Proxy {
   /** `body`: the whole body where it was read already; it is replayed byte for byte. */

@@ -9,7 +9,8 @@ import {
 import { type Clock, systemClock } from '../../gateway/core/clock.ts'
 import { systemIds } from '../../gateway/core/ids.ts'
 import { silentLogger } from '../../gateway/core/log.ts'
-import { createProxy, type ProxyFault, type ProxyOptions } from '../../gateway/proxy.ts'
+import { createProxy, type ProxyOptions } from '../../gateway/proxy.ts'
+import type { ProxyFault } from '../../gateway/proxy-fault.ts'
 import { createHttpServer } from '../../gateway/server.ts'
 import { RawConnection } from '../raw-http.ts'
 

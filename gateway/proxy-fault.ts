@@ -1,0 +1,52 @@
+import type { Buffer } from 'node:buffer'
+
+/** Where a request goes, in plain HTTP. */
+export interface ProxyTarget {
+  /** Name or address; IPv6 without brackets. */
+  readonly host: string
+  readonly port: number
+}
+
+/** Why a request did not get a whole answer from its target. */
+export interface ProxyFault {
+  /**
+   * `nowhere`: no target was given; `unreachable`: no connection; `reset`: the target hung up;
+   * `timeout`: it did not connect or fell silent; `answer`: what it said is no HTTP; `request`: the
+   * request itself must not be handed on; `gone`: the client left.
+   */
+  readonly kind: 'nowhere' | 'unreachable' | 'reset' | 'timeout' | 'answer' | 'request' | 'gone'
+  /** For people, without a full stop. */
+  readonly detail: string
+  /** The client has (part of) the target's answer, or is not there: nothing can be told to it. */
+  readonly late: boolean
+}
+
+/** An answer in place of the target's. The length and what belongs to the connection are added. */
+export interface FaultAnswer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string | Buffer
+}
+
+/** Called once for a request that fails; what it returns is sent unless the fault is late. */
+export type OnFault = (fault: ProxyFault) => FaultAnswer
+
+const UNREACHABLE: ReadonlySet<string> = new Set([
+  'EADDRNOTAVAIL',
+  'EAI_AGAIN',
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'ETIMEDOUT',
+])
+
+/** What an error of the connection to a target means. */
+export function faultOf(error: NodeJS.ErrnoException): Omit<ProxyFault, 'late'> {
+  const { code = '', message } = error
+  const detail = message || code
+  if (UNREACHABLE.has(code)) return { kind: 'unreachable', detail }
+  if (code.startsWith('HPE_')) return { kind: 'answer', detail }
+  if (code.startsWith('ERR_')) return { kind: 'request', detail }
+  return { kind: 'reset', detail: 'it closed the connection without an answer' }
+}
