@@ -45,6 +45,8 @@ begin() {
     >>"$work/out" 2>>"$work/err" &
   pid=$!
   for _ in $(seq 1 300); do
+    # Another one may answer on the port: ours has to live.
+    kill -0 "$pid" 2>/dev/null || break
     curl -fsS -m 2 "http://localhost:$port/ready" >/dev/null 2>&1 && return 0
     sleep 0.1
   done
