@@ -129,6 +129,7 @@ for (const [action, code] of [
       putTwenty(world)
       await removed.reached
       removed.open()
+      await world.told()
       put(world, 21)
       await world.store.durable()
       assert.is(world.health().status, 'degraded')

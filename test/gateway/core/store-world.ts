@@ -20,6 +20,8 @@ export interface StoreWorld extends OpenStore {
   readonly files: FakeFiles
   readonly items: Collection<Item>
   readonly errors: string[]
+  /** Settles once an error is logged, or at once if one was. */
+  told(): Promise<void>
 }
 
 export function itemsOf(store: Store): Collection<Item> {
@@ -32,9 +34,19 @@ export async function openWorld(
 ): Promise<StoreWorld> {
   const files = new FakeFiles()
   const errors: string[] = []
-  const log = { ...silentLogger, error: (message: string) => errors.push(message) }
+  let tell = () => {}
+  const first = new Promise<void>((resolve) => {
+    tell = resolve
+  })
+  const log = {
+    ...silentLogger,
+    error(message: string) {
+      errors.push(message)
+      tell()
+    },
+  }
   const opened = await openStore({ dir, clock: new FakeClock(), log, files, ...options })
-  return { ...opened, dir, files, errors, items: itemsOf(opened.store) }
+  return { ...opened, dir, files, errors, told: () => first, items: itemsOf(opened.store) }
 }
 
 /** A store in a folder of its own; `work` may close it. */
