@@ -51,19 +51,33 @@ async function ask(
   path: string,
   body: string | undefined,
 ): Promise<Record<string, unknown>> {
-  const { status, text } = await exchange(base, method, path, body)
-  const answer = parsed(text)
-  if (!answer) throw noKecs(base, `It answered ${status} to ${method} ${path}, and no JSON.`)
+  return answerOf(base, `${method} ${path}`, await responseOf(base, method, path, body))
+}
+
+/** The JSON of an answer; a UserError where it is a refusal, or not kecs's. */
+async function answerOf(
+  base: string,
+  asked: string,
+  res: IncomingMessage,
+): Promise<Record<string, unknown>> {
+  const { statusCode: status = 0 } = res
+  const answer = parsed(await textOf(res))
+  if (!answer) throw noKecs(base, `It answered ${status} to ${asked}, and no JSON.`)
   // 503 with a report is an answer, too: something is down, and it says what.
-  if (status >= 400 && typeof answer.error === 'string') throw refused(base, status, answer.error)
+  if (status >= 400 && typeof answer.error === 'string') {
+    throw new UserError(
+      `kecs at ${base} refused.`,
+      answer.error,
+      status < 500 ? 'Change what you asked for.' : 'See the log of kecs serve, then try again.',
+    )
+  }
   return answer
 }
 
 async function follow(base: string, path: string, onLine: (line: string) => void): Promise<void> {
   const res = await responseOf(base, 'GET', path, undefined)
   if (res.statusCode !== 200) {
-    const answer = parsed(await textOf(res))
-    if (typeof answer?.error === 'string') throw refused(base, res.statusCode ?? 0, answer.error)
+    await answerOf(base, `GET ${path}`, res)
     throw noKecs(base, `It answered ${res.statusCode} to GET ${path}.`)
   }
   res.setEncoding('utf8')
@@ -92,14 +106,6 @@ function noKecs(base: string, why: string): UserError {
   )
 }
 
-function refused(base: string, status: number, why: string): UserError {
-  return new UserError(
-    `kecs at ${base} refused.`,
-    why,
-    status < 500 ? 'Change what you asked for.' : 'See the log of kecs serve, then try again.',
-  )
-}
-
 function parsed(text: string): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(text)
@@ -109,21 +115,6 @@ function parsed(text: string): Record<string, unknown> | undefined {
   } catch {
     return undefined
   }
-}
-
-interface Exchange {
-  readonly status: number
-  readonly text: string
-}
-
-async function exchange(
-  base: string,
-  method: string,
-  path: string,
-  body: string | undefined,
-): Promise<Exchange> {
-  const res = await responseOf(base, method, path, body)
-  return { status: res.statusCode ?? 0, text: await textOf(res) }
 }
 
 function responseOf(

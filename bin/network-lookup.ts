@@ -54,9 +54,8 @@ async function ask(
 ): Promise<string | undefined> {
   const form = new URLSearchParams({ Action: kind.action, Version: EC2_VERSION })
   // An EC2 may count what it finds: an id given twice would then be one too few.
-  ;[...new Set(ids)].forEach((id, index) => {
-    form.set(`${kind.parameter}.${index + 1}`, id)
-  })
+  let count = 0
+  for (const id of new Set(ids)) form.set(`${kind.parameter}.${++count}`, id)
   try {
     const response = await fetch(backendUrl, {
       method: 'POST',

@@ -6,7 +6,7 @@ import { startableTaskDefinition } from './operations/task-definitions.ts'
 import type { ClusterRow, EcsRows, LaunchConfiguration, TaskDefinitionRow } from './rows.ts'
 import { checkedCapacity, checkPlacement, checkServiceFits, launchTypeOf } from './service-rules.ts'
 import { assertLaunchable } from './task-definition-rules/launchable.ts'
-import { checkPlatformVersion } from './task-factory.ts'
+import { checkPlatformVersion, platformFamilyOf } from './task-factory.ts'
 
 type LaunchInput = Pick<
   sdk.CreateServiceCommandInput,
@@ -67,7 +67,6 @@ export function platformOf(
 ): Pick<LaunchConfiguration, 'platformVersion' | 'platformFamily'> {
   if (launchTypeOf(capacity) !== 'FARGATE') return {}
   checkPlatformVersion(asked)
-  const family = definition.body.runtimePlatform?.operatingSystemFamily
-  const platformFamily = family && family !== 'LINUX' ? family : 'Linux'
+  const platformFamily = platformFamilyOf(definition.body.runtimePlatform)
   return { platformVersion: asked ?? 'LATEST', platformFamily }
 }

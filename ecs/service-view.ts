@@ -1,6 +1,6 @@
 import type * as sdk from '@aws-sdk/client-ecs'
+import { deploymentView } from './deployment-view.ts'
 import {
-  type DeploymentRow,
   type EcsRows,
   type LaunchConfiguration,
   MAX_SERVICE_EVENTS,
@@ -8,7 +8,7 @@ import {
   taskSetsOf,
   type Wire,
 } from './rows.ts'
-import { type Counts, countTasks } from './task-counts.ts'
+import { countTasks } from './task-counts.ts'
 import { taskSetView } from './task-set-view.ts'
 
 /** What a service shows as its own: of task sets, what its primary one is launched with. */
@@ -70,29 +70,6 @@ export function serviceView(
     propagateTags: row.propagateTags,
     enableExecuteCommand: row.enableExecuteCommand,
     availabilityZoneRebalancing: row.availabilityZoneRebalancing,
-  }
-}
-
-function deploymentView(row: DeploymentRow, counts: Counts | undefined): Wire<sdk.Deployment> {
-  return {
-    id: row.id,
-    status: row.status,
-    taskDefinition: row.taskDefinitionArn,
-    desiredCount: row.desiredCount,
-    pendingCount: counts?.pending ?? 0,
-    runningCount: counts?.running ?? 0,
-    failedTasks: row.failedTasks,
-    createdAt: row.createdAtMs / 1000,
-    updatedAt: row.updatedAtMs / 1000,
-    launchType: row.launchType,
-    capacityProviderStrategy: row.capacityProviderStrategy && [...row.capacityProviderStrategy],
-    platformVersion: row.platformVersion,
-    platformFamily: row.platformFamily,
-    networkConfiguration: row.networkConfiguration,
-    rolloutState: row.rolloutState,
-    rolloutStateReason: row.rolloutStateReason,
-    serviceConnectConfiguration: row.serviceConnectConfiguration,
-    volumeConfigurations: row.volumeConfigurations && [...row.volumeConfigurations],
   }
 }
 

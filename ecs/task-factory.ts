@@ -100,7 +100,8 @@ function platformOf(asked: string | undefined): string {
   return asked === undefined || asked === 'LATEST' ? FARGATE_PLATFORM : asked
 }
 
-function platformFamilyOf(platform: sdk.RuntimePlatform | undefined): string {
+/** As ECS words it: `Linux`, or the family of a definition for another system. */
+export function platformFamilyOf(platform: sdk.RuntimePlatform | undefined): string {
   const family = platform?.operatingSystemFamily
   return family === undefined || family === 'LINUX' ? 'Linux' : family
 }

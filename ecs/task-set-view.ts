@@ -1,4 +1,5 @@
 import type * as sdk from '@aws-sdk/client-ecs'
+import { rolloutView } from './deployment-view.ts'
 import type { EcsRows, ServiceRow, TaskSetRow, Wire } from './rows.ts'
 import { type Counts, countTasks } from './task-counts.ts'
 
@@ -11,23 +12,12 @@ export function taskSetView(
 ): Wire<sdk.TaskSet> {
   const { taskSet } = row
   return {
-    id: row.id,
+    ...rolloutView(row, counts),
     taskSetArn: taskSet.arn,
     serviceArn: service.arn,
     clusterArn: service.clusterArn,
     externalId: taskSet.externalId,
-    status: row.status,
-    taskDefinition: row.taskDefinitionArn,
     computedDesiredCount: row.desiredCount,
-    pendingCount: counts?.pending ?? 0,
-    runningCount: counts?.running ?? 0,
-    createdAt: row.createdAtMs / 1000,
-    updatedAt: row.updatedAtMs / 1000,
-    launchType: row.launchType,
-    capacityProviderStrategy: row.capacityProviderStrategy && [...row.capacityProviderStrategy],
-    platformVersion: row.platformVersion,
-    platformFamily: row.platformFamily,
-    networkConfiguration: row.networkConfiguration,
     loadBalancers: [...(row.loadBalancers ?? [])],
     serviceRegistries: [...(row.serviceRegistries ?? [])],
     scale: { value: taskSet.scalePercent, unit: 'PERCENT' },

@@ -16,7 +16,8 @@ export interface LogQuery {
 /** The lines of the thing of that name; undefined: there is none. */
 export type LogSource = (name: string, query: LogQuery) => AsyncIterable<object> | undefined
 
-type Incoming = { Bindings: { readonly incoming: IncomingMessage } }
+/** What Hono knows of a request here: node's own. */
+export type Incoming = { Bindings: { readonly incoming: IncomingMessage } }
 
 /** Answers `GET /logs/:kind/:name?container=&tail=&follow=1`. */
 export function answerLogs(

@@ -1,6 +1,5 @@
-import type { IncomingMessage } from 'node:http'
 import type { Context, Hono } from 'hono'
-import { answerLogs, type LogSource } from './admin-logs.ts'
+import { answerLogs, type Incoming, type LogSource } from './admin-logs.ts'
 import type { App } from './app.ts'
 import { readBody } from './body.ts'
 import type { Clock } from './core/clock.ts'
@@ -59,8 +58,6 @@ export function createAdmin(options: AdminOptions): App {
     },
   }
 }
-
-type Incoming = { Bindings: { readonly incoming: IncomingMessage } }
 
 async function build(options: AdminOptions): Promise<Hono<Incoming>> {
   const { Hono } = await import('hono')

@@ -36,7 +36,6 @@ export class Exchange {
   readonly #options: ExchangeOptions
   #outgoing: ClientRequest | undefined
   #silence: Timer | undefined
-  #answered = false
   #retried = false
   /** The client asked whether to send its body, and was not told to. */
   #waitsForContinue: boolean
@@ -93,8 +92,8 @@ export class Exchange {
     const { socket } = outgoing
     const onClose = () => {
       setImmediate(() => {
-        if (this.#answered || this.#outgoing !== outgoing) return
-        this.failed(Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' }))
+        if (this.#outgoing === outgoing)
+          this.failed(Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' }))
       })
     }
     socket?.once('close', onClose)
@@ -105,7 +104,6 @@ export class Exchange {
   answered(answer: IncomingMessage): void {
     const { req, res } = this.#options
     answer.on('error', () => {})
-    this.#answered = true
     if (this.#over) {
       answer.destroy()
       return

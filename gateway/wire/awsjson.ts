@@ -3,13 +3,12 @@ import { AwsFault } from '../core/fault.ts'
 import type { Codec, CodecOptions } from './codec.ts'
 import { shorten } from './constraints.ts'
 import { decodeInput } from './shapes.ts'
+import { strictUtf8 } from './utf8.ts'
 
 const CONTENT_TYPE = 'application/x-amz-json-1.1'
 
 /** AWS JSON 1.1: the operation in X-Amz-Target, epoch-second timestamps, `__type` in faults. */
 export function createJsonCodec(options: CodecOptions): Codec {
-  const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-
   function decode(body: Buffer, contentType: string | undefined, operation: string): object {
     const type = (contentType ?? '').split(';', 1)[0]?.trim().toLowerCase()
     if (type !== CONTENT_TYPE) {
@@ -23,7 +22,7 @@ export function createJsonCodec(options: CodecOptions): Codec {
   function parse(body: Buffer): unknown {
     let value: unknown
     try {
-      value = JSON.parse(utf8.decode(body))
+      value = JSON.parse(strictUtf8(body))
     } catch {
       throw new AwsFault('SerializationException', 'The request body is not valid JSON in UTF-8.')
     }

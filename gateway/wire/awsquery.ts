@@ -4,6 +4,7 @@ import type { Member, ServiceContract, Shape } from '../core/provider.ts'
 import type { Codec, CodecOptions } from './codec.ts'
 import { shorten } from './constraints.ts'
 import { decodeInput, epochSeconds, INT_MAX } from './shapes.ts'
+import { strictUtf8 } from './utf8.ts'
 import { element, escapeXml, structureXml } from './xml.ts'
 
 const CONTENT_TYPE = 'text/xml'
@@ -79,16 +80,16 @@ function parseForm(body: string): Node {
 }
 
 function textOf(body: Buffer): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body)
-  } catch {
-    throw malformed('The form is not URL-encoded UTF-8.')
-  }
+  return urlEncoded(() => strictUtf8(body))
 }
 
 function unescaped(text: string): string {
+  return urlEncoded(() => decodeURIComponent(text.replaceAll('+', ' ')))
+}
+
+function urlEncoded(decode: () => string): string {
   try {
-    return decodeURIComponent(text.replaceAll('+', ' '))
+    return decode()
   } catch {
     throw malformed('The form is not URL-encoded UTF-8.')
   }
