@@ -1,6 +1,6 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { type Banner, Workshop } from './program.ts'
+import { answerOf, type Banner, local, Workshop } from './program.ts'
 
 const logs = suite<{ shop: Workshop }>('kecs logs')
 
@@ -9,44 +9,29 @@ logs.before.each((context) => {
 })
 logs.after.each(({ shop }) => shop.clean())
 
-async function call(banner: Banner, operation: string, input: object) {
-  const port = new URL(banner.endpoint).port
-  const response = await fetch(`http://127.0.0.1:${port}/`, {
-    method: 'POST',
-    headers: {
-      'content-type': 'application/x-amz-json-1.1',
-      'x-amz-target': `AmazonEC2ContainerServiceV20141113.${operation}`,
-    },
-    body: JSON.stringify(input),
-  })
-  assert.is(response.status, 200, operation)
-  // biome-ignore lint/suspicious/noExplicitAny: the answer is what the test looks at.
-  return (await response.json()) as any
-}
-
 /** Starts a task that says two lines in two containers and waits to be stopped. */
 async function talk(banner: Banner): Promise<string> {
-  await call(banner, 'CreateCluster', {})
+  await answerOf(banner, 'CreateCluster', {})
   const script = (text: string) => ['/bin/sh', '-c', `echo ${text}; exec sleep 60`]
-  await call(banner, 'RegisterTaskDefinition', {
+  await answerOf(banner, 'RegisterTaskDefinition', {
     family: 'talk',
     containerDefinitions: [
       { name: 'a', image: 'none', memory: 8, command: script('hello') },
       { name: 'b', image: 'none', memory: 8, command: script('world') },
     ],
   })
-  const { tasks } = await call(banner, 'RunTask', { taskDefinition: 'talk' })
+  const { tasks } = await answerOf(banner, 'RunTask', { taskDefinition: 'talk' })
   return tasks[0].taskArn
 }
 
 logs('follows a task until it ends, by its ARN', async ({ shop }) => {
   const { banner } = await shop.serve('--memory', '--runtime', 'process')
-  const admin = `http://127.0.0.1:${new URL(banner.adminEndpoint).port}`
+  const admin = local(banner.adminEndpoint)
   const task = await talk(banner)
   const follower = shop.start(['logs', 'task', task, '-f', '--admin-url', admin])
   await follower.says(/a \| hello\n/)
   await follower.says(/b \| world\n/)
-  await call(banner, 'StopTask', { task })
+  await answerOf(banner, 'StopTask', { task })
   assert.is((await follower.ended).code, 0)
   const one = ['--container', 'b', '--json', '--admin-url', admin]
   const { stdout } = await shop.run(['logs', 'task', task.split('/').pop() ?? '', ...one])
@@ -57,7 +42,7 @@ logs('follows a task until it ends, by its ARN', async ({ shop }) => {
 
 logs('says in three lines what is wrong', async ({ shop }) => {
   const { banner } = await shop.serve('--memory')
-  const admin = `http://127.0.0.1:${new URL(banner.adminEndpoint).port}`
+  const admin = local(banner.adminEndpoint)
   const unknown = await shop.run(['logs', 'task', 'nobody', '--admin-url', admin])
   assert.is(unknown.code, 1)
   assert.match(unknown.stderr, 'There is no task "nobody".')

@@ -119,3 +119,32 @@ export class Workshop {
     for (const folder of this.#folders) rmSync(folder, { recursive: true, force: true })
   }
 }
+
+const CREDENTIAL = 'AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/ecs/aws4_request'
+
+/** By address: how `localhost` resolves is not what is tested. */
+export function local(url: string): string {
+  return url.replace('localhost', '127.0.0.1')
+}
+
+/** A call of ECS, answered or not. */
+export function send(banner: Banner, operation: string, input: object): Promise<Response> {
+  return fetch(local(banner.endpoint), {
+    method: 'POST',
+    headers: {
+      authorization: `${CREDENTIAL}, SignedHeaders=host, Signature=00`,
+      'content-type': 'application/x-amz-json-1.1',
+      'x-amz-target': `AmazonEC2ContainerServiceV20141113.${operation}`,
+    },
+    body: JSON.stringify(input),
+  })
+}
+
+/** What a call of ECS answers; rejects where it is refused. */
+export async function answerOf(banner: Banner, operation: string, input: object) {
+  const response = await send(banner, operation, input)
+  // biome-ignore lint/suspicious/noExplicitAny: tests read answers freely
+  const body = (await response.json()) as any
+  if (response.status !== 200) throw new Error(`${operation}: ${JSON.stringify(body)}`)
+  return body
+}

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { RawConnection } from '../raw-http.ts'
-import { type Banner, Workshop } from './program.ts'
+import { answerOf, type Banner, local, send, Workshop } from './program.ts'
 
 const serve = suite<{ shop: Workshop }>('kecs serve')
 
@@ -12,28 +12,8 @@ serve.before.each((context) => {
 })
 serve.after.each(({ shop }) => shop.clean())
 
-const CREDENTIAL = 'AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/ecs/aws4_request'
-
-async function call(banner: Banner, operation: string, input: object): Promise<Response> {
-  return fetch(local(banner.endpoint), {
-    method: 'POST',
-    headers: {
-      authorization: `${CREDENTIAL}, SignedHeaders=host, Signature=00`,
-      'content-type': 'application/x-amz-json-1.1',
-      'x-amz-target': `AmazonEC2ContainerServiceV20141113.${operation}`,
-    },
-    body: JSON.stringify(input),
-  })
-}
-
-async function listed(banner: Banner): Promise<{ clusterArns: string[] }> {
-  const answer = await call(banner, 'ListClusters', {})
-  return (await answer.json()) as { clusterArns: string[] }
-}
-
-/** By address: how `localhost` resolves is not what is tested. */
-function local(url: string): string {
-  return url.replace('localhost', '127.0.0.1')
+function listed(banner: Banner): Promise<{ clusterArns: string[] }> {
+  return answerOf(banner, 'ListClusters', {})
 }
 
 function portOf(url: string): number {
@@ -87,7 +67,7 @@ serve(
     assert.is(banner.backend, backend)
     assert.match(String(banner.backendTrouble), 'cannot be reached')
     assert.match(await program.says(/"warn"/, 'stderr'), 'the backend does not answer')
-    assert.is((await call(banner, 'ListClusters', {})).status, 200)
+    assert.is((await send(banner, 'ListClusters', {})).status, 200)
     assert.is((await fetch(`${local(banner.endpoint)}/bucket/key`)).status, 502)
   },
 )
@@ -127,7 +107,7 @@ serve('kill -9: what was acknowledged is there after the next start', async ({ s
   const dir = shop.folder()
   const first = await shop.serve('--data-dir', dir)
   for (const clusterName of ['one', 'two', 'three']) {
-    assert.is((await call(first.banner, 'CreateCluster', { clusterName })).status, 200)
+    assert.is((await send(first.banner, 'CreateCluster', { clusterName })).status, 200)
   }
   first.program.kill('SIGKILL')
   await first.program.ended
@@ -187,7 +167,7 @@ serve('status: of a running kecs, as text and as JSON', async ({ shop }) => {
 
 serve('sql: a table, and objects with --json; what writes is refused', async ({ shop }) => {
   const { banner } = await shop.serve('--memory')
-  await call(banner, 'CreateCluster', { clusterName: 'demo' })
+  await send(banner, 'CreateCluster', { clusterName: 'demo' })
   const url = ['--admin-url', local(banner.adminEndpoint)]
   const table = await shop.run(['sql', 'SELECT name, status FROM clusters', ...url])
   assert.is(table.stdout, 'name  status\n----  ------\ndemo  ACTIVE\n', table.stderr)
@@ -201,7 +181,7 @@ serve('sql: a table, and objects with --json; what writes is refused', async ({ 
 serve('reset: a running kecs empties itself and goes on', async ({ shop }) => {
   const dir = shop.folder()
   const { program, banner } = await shop.serve('--data-dir', dir)
-  await call(banner, 'CreateCluster', { clusterName: 'demo' })
+  await send(banner, 'CreateCluster', { clusterName: 'demo' })
   const metrics = await (await fetch(`${local(banner.adminEndpoint)}/metrics`)).text()
   assert.match(metrics, 'kecs_journal_transactions_total 1\n')
   const url = ['--admin-url', local(banner.adminEndpoint)]
@@ -218,8 +198,8 @@ serve('reset: a running kecs empties itself and goes on', async ({ shop }) => {
 
 serve('log: no credential is ever in it', async ({ shop }) => {
   const { program, banner } = await shop.serve('--memory', '--log-level', 'debug')
-  await call(banner, 'CreateCluster', { clusterName: 'demo' })
-  await call(banner, 'NoSuchOperation', { secret: 'hunter2' })
+  await send(banner, 'CreateCluster', { clusterName: 'demo' })
+  await send(banner, 'NoSuchOperation', { secret: 'hunter2' })
   program.kill('SIGTERM')
   const { stdout, stderr } = await program.ended
   assert.not.match(stdout + stderr, /hunter2|Signature|Credential/)

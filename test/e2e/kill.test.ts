@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { type Banner, Workshop } from '../bin/program.ts'
+import { answerOf, type Banner, Workshop } from '../bin/program.ts'
 
 const ROUNDS = process.env.KECS_SLOW_TESTS ? 25 : 4
 const WRITERS = 8
@@ -17,27 +17,12 @@ kill.before.each((context) => {
 })
 kill.after.each(({ shop }) => shop.clean())
 
-async function call(banner: Banner, operation: string, input: object) {
-  const response = await fetch(`http://127.0.0.1:${new URL(banner.endpoint).port}/`, {
-    method: 'POST',
-    headers: {
-      'content-type': 'application/x-amz-json-1.1',
-      'x-amz-target': `AmazonEC2ContainerServiceV20141113.${operation}`,
-    },
-    body: JSON.stringify(input),
-  })
-  // biome-ignore lint/suspicious/noExplicitAny: the answer is what the test looks at.
-  const body = (await response.json()) as any
-  if (response.status !== 200) throw new Error(`${operation}: ${JSON.stringify(body)}`)
-  return body
-}
-
 /** Creates clusters until the gateway is gone; calls `onAck` with the name of each that was acknowledged. */
 async function write(banner: Banner, prefix: string, onAck: (name: string) => void) {
   for (let i = 0; ; i++) {
     const name = `${prefix}-${i}`
     try {
-      await call(banner, 'CreateCluster', { clusterName: name })
+      await answerOf(banner, 'CreateCluster', { clusterName: name })
     } catch {
       return
     }
@@ -49,7 +34,7 @@ async function namesIn(banner: Banner): Promise<Set<string>> {
   const names = new Set<string>()
   let nextToken: string | undefined
   do {
-    const page = await call(banner, 'ListClusters', { nextToken })
+    const page = await answerOf(banner, 'ListClusters', { nextToken })
     for (const arn of page.clusterArns) names.add(arn.slice(arn.lastIndexOf('/') + 1))
     nextToken = page.nextToken
   } while (nextToken !== undefined)

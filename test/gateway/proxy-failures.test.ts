@@ -1,33 +1,9 @@
 import process from 'node:process'
-import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { FakeClock } from '../fake-clock.ts'
-import {
-  answerOf,
-  deadPort,
-  type Front,
-  type FrontOptions,
-  frontOf,
-  type RawTarget,
-  rawTarget,
-} from './support-proxy.ts'
+import { answerOf, deadPort, frontOf, proxySuite } from './support-proxy.ts'
 
-const proxy = suite('createProxy: failures')
-const cleanUps: (() => Promise<void>)[] = []
-
-proxy.after.each(async () => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp()
-})
-
-type OnData = Parameters<typeof rawTarget>[0]
-
-async function start(onData: OnData, options?: FrontOptions): Promise<[Front, RawTarget]> {
-  const target = await rawTarget(onData)
-  cleanUps.push(() => target.close())
-  const front = await frontOf(target.port, options)
-  cleanUps.push(() => front.close())
-  return [front, target]
-}
+const { proxy, cleanUps, start } = proxySuite('createProxy: failures')
 
 const HEAD_END = '\r\n\r\n'
 const GET = 'GET / HTTP/1.1\r\nHost: h\r\n\r\n'

@@ -1,31 +1,8 @@
 import { Buffer } from 'node:buffer'
-import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import {
-  answerOf,
-  type Front,
-  type FrontOptions,
-  frontOf,
-  type RawTarget,
-  rawTarget,
-} from './support-proxy.ts'
+import { answerOf, type OnData, proxySuite } from './support-proxy.ts'
 
-const proxy = suite('createProxy')
-const cleanUps: (() => Promise<void>)[] = []
-
-proxy.after.each(async () => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp()
-})
-
-type OnData = Parameters<typeof rawTarget>[0]
-
-async function start(onData: OnData, options?: FrontOptions): Promise<[Front, RawTarget]> {
-  const target = await rawTarget(onData)
-  cleanUps.push(() => target.close())
-  const front = await frontOf(target.port, options)
-  cleanUps.push(() => front.close())
-  return [front, target]
-}
+const { proxy, start } = proxySuite('createProxy')
 
 const HEAD_END = '\r\n\r\n'
 const answersOk: OnData = (socket, all) => {

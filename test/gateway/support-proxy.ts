@@ -6,6 +6,7 @@ import {
   type Server,
   type Socket,
 } from 'node:net'
+import { suite } from 'uvu'
 import { type Clock, systemClock } from '../../gateway/core/clock.ts'
 import { systemIds } from '../../gateway/core/ids.ts'
 import { silentLogger } from '../../gateway/core/log.ts'
@@ -41,10 +42,29 @@ export interface FrontOptions extends Partial<Omit<ProxyOptions, 'clock'>> {
   readonly body?: Buffer
 }
 
+/** Called with each connection, all that came on it so far, and what came now. */
+export type OnData = (socket: Socket, all: string, chunk: Buffer) => void
+
+/** A suite of tests of the proxy; what they start or leave in `cleanUps` is gone after each. */
+export function proxySuite(name: string) {
+  const proxy = suite(name)
+  const cleanUps: (() => Promise<void>)[] = []
+  proxy.after.each(async () => {
+    for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp()
+  })
+  /** The proxy in front of a target that does what `onData` says. */
+  async function start(onData: OnData, options?: FrontOptions): Promise<[Front, RawTarget]> {
+    const target = await rawTarget(onData)
+    cleanUps.push(() => target.close())
+    const front = await frontOf(target.port, options)
+    cleanUps.push(() => front.close())
+    return [front, target]
+  }
+  return { proxy, cleanUps, start }
+}
+
 /** Calls `onData` with each connection, what came now, and all that came on it so far. */
-export async function rawTarget(
-  onData: (socket: Socket, all: string, chunk: Buffer) => void = () => {},
-): Promise<RawTarget> {
+export async function rawTarget(onData: OnData = () => {}): Promise<RawTarget> {
   const sockets: Socket[] = []
   const heard: string[] = []
   const listeners = new Set<() => void>()

@@ -6,7 +6,7 @@ import { contract } from '../../../ecs/contract.gen.ts'
 import { AwsFault } from '../../../gateway/core/fault.ts'
 import type { ServiceContract, Shape } from '../../../gateway/core/provider.ts'
 import { createJsonCodec } from '../../../gateway/wire/awsjson.ts'
-import { type Answerer, loopTo, withSeconds } from './loop.ts'
+import { senderOf, withSeconds } from './loop.ts'
 import { samplesOf } from './shape-arbitrary.ts'
 
 const codec = createJsonCodec({ contract, validationCode: 'InvalidParameterException' })
@@ -28,22 +28,7 @@ function knownToSdk(): ServiceContract {
   return { ...contract, shapes: Object.fromEntries(shapes) }
 }
 
-type Command = ConstructorParameters<typeof sdk.ListClustersCommand>[0]
-type CommandClass = new (input: Command) => sdk.ListClustersCommand
-
-function commandOf(operation: string): CommandClass {
-  const found = (sdk as unknown as Record<string, CommandClass | undefined>)[`${operation}Command`]
-  if (!found) throw new Error(`the SDK has no ${operation}`)
-  return found
-}
-
-async function send(operation: string, input: unknown, answer: Answerer): Promise<object> {
-  const client = new sdk.ECSClient(loopTo(answer))
-  const { $metadata: _, ...output } = await client.send(
-    new (commandOf(operation))(input as Command),
-  )
-  return output
-}
+const send = senderOf(sdk, (settings) => new sdk.ECSClient(settings))
 
 test('decode: takes what the SDK sends for every operation', async () => {
   for (const [operation, { input: shape = '' }] of Object.entries(contract.operations)) {

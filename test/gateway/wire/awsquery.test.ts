@@ -7,7 +7,7 @@ import { contract } from '../../../elbv2/contract.gen.ts'
 import { AwsFault } from '../../../gateway/core/fault.ts'
 import type { ServiceContract } from '../../../gateway/core/provider.ts'
 import { createQueryCodec } from '../../../gateway/wire/awsquery.ts'
-import { type Answerer, loopTo, withSeconds } from './loop.ts'
+import { senderOf, withSeconds } from './loop.ts'
 import { samplesOf } from './shape-arbitrary.ts'
 
 const codec = createQueryCodec({ contract, validationCode: 'ValidationError' })
@@ -16,22 +16,7 @@ const FORM = 'application/x-www-form-urlencoded'
 const epochMs = fc.integer({ min: 0, max: 4_102_444_800_000 })
 const timestamp = epochMs.map((ms) => new Date(ms))
 
-type Command = ConstructorParameters<typeof sdk.DescribeLoadBalancersCommand>[0]
-type CommandClass = new (input: Command) => sdk.DescribeLoadBalancersCommand
-
-function commandOf(operation: string): CommandClass {
-  const found = (sdk as unknown as Record<string, CommandClass | undefined>)[`${operation}Command`]
-  if (!found) throw new Error(`the SDK has no ${operation}`)
-  return found
-}
-
-async function send(operation: string, input: unknown, answer: Answerer): Promise<object> {
-  const client = new sdk.ElasticLoadBalancingV2Client(loopTo(answer))
-  const { $metadata: _, ...output } = await client.send(
-    new (commandOf(operation))(input as Command),
-  )
-  return output
-}
+const send = senderOf(sdk, (settings) => new sdk.ElasticLoadBalancingV2Client(settings))
 
 test('decode: takes what the SDK sends for every operation', async () => {
   const text = fc.string({ unit: 'binary', maxLength: 10 })

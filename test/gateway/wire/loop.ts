@@ -46,3 +46,23 @@ export function withSeconds(value: unknown): unknown {
     Object.entries(value).map(([key, member]) => [key, withSeconds(member)]),
   )
 }
+
+interface Client {
+  send(command: object): Promise<object>
+}
+
+/** Sends operations of one SDK by their names; `module` is all that the SDK exports. */
+export function senderOf(
+  module: object,
+  newClient: (settings: ReturnType<typeof loopTo>) => unknown,
+) {
+  const exported = module as Record<string, (new (input: unknown) => object) | undefined>
+  return async (operation: string, input: unknown, answer: Answerer): Promise<object> => {
+    const Command = exported[`${operation}Command`]
+    if (!Command) throw new Error(`the SDK has no ${operation}`)
+    const client = newClient(loopTo(answer)) as Client
+    const output: { $metadata?: unknown } = await client.send(new Command(input))
+    const { $metadata: _, ...members } = output
+    return members
+  }
+}
