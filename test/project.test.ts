@@ -53,7 +53,9 @@ const ARROWS: Readonly<Record<string, (edge: Import) => boolean>> = {
   cluster: () => false,
   // The port itself: types, and the one fault that crosses it.
   ecs: ({ to }) => to.startsWith('gateway/core/') || to === 'cluster/runtime.ts',
-  elbv2: ({ to }) => to.startsWith('gateway/core/') || to === 'gateway/proxy.ts',
+  // The kernel and the hardened proxy; of the rest of the gateway only what its parts look like.
+  elbv2: ({ to, typeOnly }) =>
+    to.startsWith('gateway/core/') || to.startsWith('gateway/proxy') || typeOnly,
   bin: () => true,
 }
 

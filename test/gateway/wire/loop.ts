@@ -12,6 +12,10 @@ export type Answerer = (sent: Sent) => EncodedAnswer | EncodedFault
 
 /** Settings for an SDK client whose requests are answered by `answer` in this process. */
 export function loopTo(answer: Answerer) {
+  return asyncLoopTo(async (sent) => answer(sent))
+}
+
+export function asyncLoopTo(answer: (sent: Sent) => Promise<EncodedAnswer | EncodedFault>) {
   return {
     region: 'us-east-1',
     endpoint: 'http://localhost',
@@ -19,7 +23,7 @@ export function loopTo(answer: Answerer) {
     maxAttempts: 1,
     requestHandler: {
       async handle(request: { headers: Record<string, string>; body?: string | Uint8Array }) {
-        const answered = answer({
+        const answered = await answer({
           headers: request.headers,
           body: bytesOf(request.body ?? ''),
         })
