@@ -6,7 +6,10 @@ import type { ProxyBytes, ProxyLimits } from './proxy-watch.ts'
 export interface ProxyCall {
   /** The whole body where it was read already; it is replayed byte for byte. */
   readonly body?: Buffer
-  /** Sent in place of the request's own; what belongs to connections and framing is made anew. */
+  /**
+   * Sent in place of the request's own: its end-to-end headers (`endToEnd`). What belongs to the
+   * connection, chunks and trailers goes by the client's head all the same.
+   */
   readonly head?: { readonly url: string; readonly headers: RawHeaders }
   /** In place of the proxy's own. A WebSocket, too, ends when it is silent for so long. */
   readonly limits?: ProxyLimits

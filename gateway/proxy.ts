@@ -66,8 +66,8 @@ export function createProxy(options: ProxyOptions): Proxy {
       const head = requestHead(req)
       const { body } = call
       const send = (to: ProxyTarget, fresh: boolean) => {
-        const asked = call.head ? { ...head, rawHeaders: call.head.headers } : head
-        const headers = outgoingHeaders(asked, authorityOf(to), body?.length)
+        const own = { headers: call.head?.headers, replayedBytes: body?.length }
+        const headers = outgoingHeaders(head, authorityOf(to), own)
         const options = {
           ...verbatim(to, call.head?.url ?? head.url, headers),
           agent: fresh || call.alone ? agents.fresh(to) : agents.kept(to),
@@ -84,8 +84,7 @@ export function createProxy(options: ProxyOptions): Proxy {
 
     upgrade(req, socket, head, target, onFault, call = {}) {
       const send = (to: ProxyTarget) => {
-        const asked = call.head ? { ...requestHead(req), rawHeaders: call.head.headers } : req
-        const headers = upgradeHeaders(asked, authorityOf(to))
+        const headers = upgradeHeaders(req, authorityOf(to), call.head?.headers)
         const options = verbatim(to, call.head?.url ?? req.url ?? '/', headers)
         server.ws(req, socket, head, { ...options, agent: agents.fresh(to) }, (error) =>
           exchange.failed(error),
