@@ -19,13 +19,14 @@ export interface HttpCheck {
 }
 
 /**
- * Asks an endpoint once. Never rejects, and never says that time is up: when `signal` aborts, it lets
- * go of its connection and settles with whatever it knows.
+ * Asks an endpoint once; a rejection stands for FAILED. Never says that time is up: when `signal`
+ * aborts, it lets go of its connection and settles with whatever it knows.
  */
 export type Probe = (at: Endpoint, signal: AbortSignal) => Promise<ProbeResult>
 
 export interface ProbePlan {
   readonly probe: Probe
+  /** For Lambda functions, which are no endpoints. */
   readonly matches: CodeMatcher
   /** Of `row.healthCheck`; undefined stands for the port that the target gets its traffic on. */
   readonly port: number | undefined
