@@ -23,9 +23,10 @@ import {
   UNCHECKED,
   wrongCode,
 } from './health-state.ts'
-import { isDraining, type LiveTargets } from './live-targets.ts'
+import type { LiveTargets } from './live-targets.ts'
 import type { LiveGroup, LiveTarget, TargetHealth } from './model.ts'
 import { type ProbePlan, probePlan } from './probe.ts'
+import { isDraining } from './shares.ts'
 
 /** Sockets that health checks may hold at the same time; what is due beyond waits in line. */
 export const MAX_PROBES_AT_ONCE = 256

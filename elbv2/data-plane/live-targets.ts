@@ -6,6 +6,7 @@ import type { Elbv2Rows, TargetGroupRow, TargetRow } from '../rows.ts'
 import { REGISTERING } from './health-state.ts'
 import type { LiveGroup, LiveTarget, TargetHealth } from './model.ts'
 import { groupSettings } from './settings.ts'
+import { canStartSlowly, isDraining } from './shares.ts'
 
 /** Until the removal of a row that the store refused is tried again. */
 const RETRY_MS = 1000
@@ -127,13 +128,13 @@ class Live implements LiveTargets {
     const before = target.health
     if (isSame(before, health)) return
     const group = this.#groups.get(target.row.targetGroupArn)
-    target.health = health
     if (health.state !== 'healthy') target.healthySinceMs = undefined
     else if (before.state !== 'healthy') {
       const now = this.#options.clock.now()
-      target.slowStart = group !== undefined && hasFullShare(group, now)
+      target.slowStart = group !== undefined && canStartSlowly(group, now)
       target.healthySinceMs = now
     }
+    target.health = health
     if (group) group.revision++
     for (const listener of this.#listeners) listener.healthChanged?.(target, before)
   }
@@ -313,26 +314,6 @@ interface TargetChange {
   readonly key: string
   readonly before: TargetRow | undefined
   readonly after: TargetRow | undefined
-}
-
-export function isDraining(target: LiveTarget): boolean {
-  return target.row.drainingSinceMs !== undefined
-}
-
-/** Of the full share of requests that a healthy target may have: less than 1 only while it starts slowly. */
-export function shareOf(target: LiveTarget, slowStartMs: number, nowMs: number): number {
-  if (!target.slowStart || target.healthySinceMs === undefined || slowStartMs === 0) return 1
-  return Math.min(1, (nowMs - target.healthySinceMs) / slowStartMs)
-}
-
-function hasFullShare({ targets, settings }: LiveGroup, nowMs: number): boolean {
-  if (settings.slowStartMs === 0) return false
-  return targets.some(
-    (target) =>
-      !isDraining(target) &&
-      target.healthySinceMs !== undefined &&
-      shareOf(target, settings.slowStartMs, nowMs) === 1,
-  )
 }
 
 function isSame(a: TargetHealth, b: TargetHealth): boolean {
