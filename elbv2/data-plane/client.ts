@@ -3,7 +3,7 @@ import type { Buffer } from 'node:buffer'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Clock } from '../../gateway/core/clock.ts'
-import type { Proxy } from '../../gateway/proxy.ts'
+import type { Proxy as HttpProxy } from '../../gateway/proxy.ts'
 import { sendWhole } from '../../gateway/proxy-answer.ts'
 import type { ProxyCall } from '../../gateway/proxy-call.ts'
 import type { FaultAnswer, OnFault, ProxyTarget } from '../../gateway/proxy-fault.ts'
@@ -20,7 +20,7 @@ export interface Client {
   /** Once, when nothing of the request is under way any more. */
   onceOver(work: () => void): void
   answer(answer: FaultAnswer): void
-  forward(proxy: Proxy, to: ProxyTarget, onFault: OnFault, call: ProxyCall): void
+  forward(proxy: HttpProxy, to: ProxyTarget, onFault: OnFault, call: ProxyCall): void
 }
 
 export function webClient(req: IncomingMessage, res: ServerResponse, clock: Clock): Client {

@@ -19,7 +19,6 @@ export const COMPLIANT: Classification = { classification: '-', reason: '-' }
 /** Names that somebody's parser may take for the two that say where a body ends. */
 const LOOKALIKE = /^[^a-z]*(transfer[^a-z]*encoding|content[^a-z]*length)[^a-z]*$/i
 const EXACT = /^(transfer-encoding|content-length)$/i
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
 const NOT_PRINTABLE = /[^\t\x20-\x7e]/
 
 /** Classifies a request of HTTP/1; the worst finding counts. */

@@ -1,17 +1,16 @@
 /** The forward action: a target is chosen, and the request goes there. */
 import type { FaultAnswer, OnFault, ProxyFault, ProxyTarget } from '../../gateway/proxy-fault.ts'
 import { isHttp2 } from '../../gateway/proxy-head.ts'
-import { pairsOf, valuesOf } from '../../gateway/proxy-headers.ts'
+import { valuesOf } from '../../gateway/proxy-headers.ts'
+import type { Chosen } from './balance.ts'
+import { cookieReader, stickyCookies } from './cookies.ts'
 import { forwardedHeaders } from './forwarded.ts'
-import type { Choice } from './front-parts.ts'
 import { sendToLambda } from './lambda-call.ts'
 import type { ForwardPlan, LiveGroup, RequestFacts, Rewrite } from './model.ts'
 import type { Visit } from './visit.ts'
 
 /** AWS: "the load balancer ... establish a connection to the target ... (10 seconds)". */
 export const CONNECT_MS = 10_000
-
-type Chosen = Extract<Choice, { kind: 'target' }>
 
 export function forward(
   visit: Visit,
@@ -20,11 +19,11 @@ export function forward(
   rewrite: Rewrite,
 ): void {
   const { parts, peer, head, log } = visit
-  const cookies = cookieReader(head.rawHeaders)
-  const choice = parts.choose(plan, { cookie: cookies, sourceIp: peer.sourceIp })
-  if (choice.kind === 'none') return visit.own(parts.ownPage(503))
+  const asker = { cookie: cookieReader(head.rawHeaders), sourceIp: peer.sourceIp }
+  const choice = parts.balancer.choose(plan, parts.live, asker)
+  if (choice.kind === 'none') return void visit.own(parts.ownPage(503))
   const { group, target } = choice
-  if (isIncompatible(visit, group)) return visit.own(parts.ownPage(464))
+  if (isIncompatible(visit, group)) return void visit.own(parts.ownPage(464))
   log.target = { group, target }
   const headers = forwardedHeaders({
     listener: visit.listener,
@@ -37,10 +36,9 @@ export function forward(
   const sent = { url: rewrite.url ?? head.url, headers }
   if (group.row.targetType === 'lambda') {
     visit.goesTo(target)
-    void sendToLambda(visit, { group, target, facts, ...sent }, choice.setCookies)
+    void sendToLambda(visit, { group, target, facts, ...sent }, choice)
   } else if (target.host === undefined) {
     // Registered, and nobody knows where it is.
-    visit.log.errorReason = 'TargetUnreachable'
     visit.own(parts.ownPage(502))
   } else {
     visit.goesTo(target)
@@ -51,11 +49,12 @@ export function forward(
 
 function send(
   visit: Visit,
-  { group, target, setCookies }: Chosen,
+  choice: Chosen,
   to: ProxyTarget,
   head: { readonly url: string; readonly headers: readonly string[] },
 ): void {
   const { parts, client, log, listener } = visit
+  const { group } = choice
   const idleMs = listener.balancer.settings.idleTimeoutMs
   const isHttp1 = (group.row.protocolVersion ?? 'HTTP1') === 'HTTP1'
   const proxy = isHttp1 ? parts.proxy : { ...parts.proxy, web: parts.proxyHttp2.web }
@@ -66,9 +65,7 @@ function send(
     onAnswer(status, headers) {
       visit.isAnswered = true
       log.answered(status)
-      const given = valuesOf(headers, 'set-cookie')
-      const own = [...setCookies, ...parts.cookiesFor(group, target, given)]
-      return [...visit.dressed(headers), ...own.flatMap((cookie) => ['Set-Cookie', cookie])]
+      return [...visit.dressed(headers), ...stickyCookies(visit, choice, headers)]
     },
     watch: {
       connected: () => log.connected(),
@@ -92,7 +89,6 @@ function faultAnswers(visit: Visit): OnFault {
   const { parts, log, client } = visit
   return (fault): FaultAnswer => {
     const status = statusOf(fault, log.isConnected && !client.req.complete)
-    log.errorReason = reasonOf(fault)
     parts.log.debug('a target did not answer', { fault: fault.kind, detail: fault.detail })
     const answer = parts.ownPage(status)
     if (!fault.late) {
@@ -116,29 +112,4 @@ function statusOf({ kind }: ProxyFault, uploading: boolean): number {
     default:
       return 502
   }
-}
-
-function reasonOf({ kind }: ProxyFault): string | undefined {
-  return kind === 'gone' ? undefined : `Target${kind.charAt(0).toUpperCase()}${kind.slice(1)}`
-}
-
-function cookieReader(rawHeaders: readonly string[]): (name: string) => string | undefined {
-  let cookies: Map<string, string> | undefined
-  return (name) => {
-    cookies ??= cookiesOf(rawHeaders)
-    return cookies.get(name)
-  }
-}
-
-function cookiesOf(rawHeaders: readonly string[]): Map<string, string> {
-  const cookies = new Map<string, string>()
-  for (const [name, value] of pairsOf(rawHeaders)) {
-    if (name.toLowerCase() !== 'cookie') continue
-    for (const part of value.split(';')) {
-      const at = part.indexOf('=')
-      const key = part.slice(0, at).trim()
-      if (at > 0 && !cookies.has(key)) cookies.set(key, part.slice(at + 1).trim())
-    }
-  }
-  return cookies
 }

@@ -23,6 +23,15 @@ export function createHttpFront(parts: FrontParts): HttpFront {
     log.classification = isHttp2(req) ? COMPLIANT : classify(head)
     const visit = new Visit(parts, listener, peer, client, head, log)
     client.onceOver(() => visit.over())
+    try {
+      lead(visit)
+    } catch (error) {
+      bug(visit, error)
+    }
+  }
+
+  function lead(visit: Visit): void {
+    const { listener, peer, head, log } = visit
     const refused = refusalOf(head, log.classification, listener.balancer.settings)
     if (refused !== undefined) {
       visit.own(parts.ownPage(refused), { close: true })
@@ -31,7 +40,10 @@ export function createHttpFront(parts: FrontParts): HttpFront {
     const facts = parts.factsOf(head, peer, listener)
     const rule = listener.rules.find(({ matches }) => matches(facts))
     // A listener has its default rule always; without one there is nothing to be said.
-    if (!rule) return visit.own(parts.ownPage(503))
+    if (!rule) {
+      visit.own(parts.ownPage(503))
+      return
+    }
     log.rule = rule
     if (rule.authenticate.length === 0) act(visit, rule, facts)
     else void authenticate(visit, rule, facts).catch((error) => bug(visit, error))
@@ -43,7 +55,10 @@ export function createHttpFront(parts: FrontParts): HttpFront {
       visit.log.actions.push(actionName(action.Type))
       const outcome = await parts.authenticate(action, facts, visit.listener)
       if (visit.client.isGone) return
-      if (outcome.kind === 'answer') return visit.own(outcome.answer)
+      if (outcome.kind === 'answer') {
+        visit.own(outcome.answer)
+        return
+      }
       identity.push(...outcome.headers)
     }
     visit.identity = identity
@@ -53,16 +68,18 @@ export function createHttpFront(parts: FrontParts): HttpFront {
   function act(visit: Visit, rule: LiveRule, facts: RequestFacts): void {
     const { final } = rule
     visit.log.actions.push(final.kind)
-    if (final.kind === 'fixed-response') return visit.own(final.answer)
-    if (final.kind === 'redirect') {
+    if (final.kind === 'fixed-response') {
+      visit.own(final.answer)
+    } else if (final.kind === 'redirect') {
       const answer = final.answer(facts)
       visit.log.redirectUrl = locationOf(answer)
-      return visit.own(answer)
+      visit.own(answer)
+    } else {
+      const rewrite = rule.rewrite?.(facts) ?? {}
+      visit.log.host = rewrite.host
+      visit.log.uri = rewrite.url
+      forward(visit, final.plan, facts, rewrite)
     }
-    const rewrite = rule.rewrite?.(facts) ?? {}
-    visit.log.host = rewrite.host
-    visit.log.uri = rewrite.url
-    forward(visit, final.plan, facts, rewrite)
   }
 
   function bug(visit: Visit, error: unknown): void {

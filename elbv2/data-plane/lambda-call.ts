@@ -3,6 +3,9 @@ import { Buffer } from 'node:buffer'
 import type { IncomingMessage } from 'node:http'
 import type { Clock } from '../../gateway/core/clock.ts'
 import { messageOf } from '../../gateway/core/fault.ts'
+import { pairsOf } from '../../gateway/proxy-headers.ts'
+import type { Chosen } from './balance.ts'
+import { stickyCookies } from './cookies.ts'
 import type { LambdaRequest } from './front-parts.ts'
 import type { Visit } from './visit.ts'
 
@@ -12,7 +15,7 @@ export const MAX_LAMBDA_BODY = 1024 * 1024
 export async function sendToLambda(
   visit: Visit,
   request: Omit<LambdaRequest, 'body' | 'listener'>,
-  setCookies: readonly string[],
+  choice: Chosen,
 ): Promise<void> {
   const { parts, client, log, listener } = visit
   const { req, res } = client
@@ -21,13 +24,13 @@ export async function sendToLambda(
   const { idleTimeoutMs } = listener.balancer.settings
   const body = await readWhole(req, idleTimeoutMs, parts.clock)
   if (client.isGone) return
-  if (typeof body === 'number') return visit.own(parts.ownPage(body), { close: true })
+  if (typeof body === 'number') return void visit.own(parts.ownPage(body), { close: true })
   log.connected()
   try {
     const answer = await parts.lambda({ ...request, listener, body })
     if (client.isGone) return
     log.answered(answer.status)
-    const cookies = setCookies.map((cookie): [string, string] => ['Set-Cookie', cookie])
+    const cookies = pairsOf(stickyCookies(visit, choice, answer.headers.flat()))
     visit.own({ ...answer, headers: [...answer.headers, ...cookies] })
   } catch (error) {
     parts.log.debug('a function did not answer', { detail: messageOf(error) })

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import { isHttp2 } from '../../gateway/proxy-head.ts'
 import type { Client } from './client.ts'
 import { isAlone } from './desync.ts'
@@ -91,6 +92,6 @@ export class Visit {
     if (target) live.finished(target)
     this.log.status ??= CLIENT_GONE
     const { req, socket } = this.client
-    onRequest(this.log.record(isHttp2(req) ? undefined : socket))
+    onRequest(this.log.record(isHttp2(req) ? undefined : (socket as Socket | undefined)))
   }
 }
