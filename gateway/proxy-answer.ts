@@ -51,7 +51,7 @@ export function sendWhole(
   const headers = rawHeadersOf(answer.headers)
   headers.push('content-length', String(bytes.length))
   if (unread || answer.close) headers.push('connection', 'close')
-  writeHead(res, answer.status, undefined, headers)
+  writeHead(res, answer.status, answer.reason, headers)
   // Where streams share a connection, what is unread of one holds nobody up.
   if (unread && !isHttp2(req)) endUnread(res, bytes, clock)
   else res.end(bytes)

@@ -26,6 +26,8 @@ export interface ProxyFault {
 /** An answer in place of the target's. The length and what belongs to the connection are added. */
 export interface FaultAnswer {
   readonly status: number
+  /** Of the status line where it is not HTTP's own; may be empty. */
+  readonly reason?: string
   readonly headers: Readonly<Record<string, string>> | readonly (readonly [string, string])[]
   readonly body: string | Buffer
   /** The client's connection is closed afterwards. */

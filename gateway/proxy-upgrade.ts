@@ -167,11 +167,12 @@ function upgradedHeaders(
 }
 
 /** Answers on a connection of which nothing more is read; whoever calls ends it. */
-export function writeAnswer(socket: Duplex, { status, headers, body }: FaultAnswer): void {
+export function writeAnswer(socket: Duplex, answer: FaultAnswer): void {
+  const { status, headers, body, reason = STATUS_CODES[status] ?? '' } = answer
   const bytes = Buffer.from(body)
   const length = ['content-length', String(bytes.length), 'connection', 'close']
   const all = [...rawHeadersOf(headers), ...length]
-  socket.write(headOf(status, STATUS_CODES[status] ?? '', all), 'latin1')
+  socket.write(headOf(status, reason, all), 'latin1')
   socket.write(bytes)
 }
 

@@ -7,6 +7,7 @@ import { cookieReader, stickyCookies } from './cookies.ts'
 import { forwardedHeaders } from './forwarded.ts'
 import { sendToLambda } from './lambda-call.ts'
 import type { ForwardPlan, LiveGroup, RequestFacts, Rewrite } from './model.ts'
+import { ownPage } from './own-answers.ts'
 import type { Visit } from './visit.ts'
 
 /** AWS: "the load balancer ... establish a connection to the target ... (10 seconds)". */
@@ -21,9 +22,9 @@ export function forward(
   const { parts, peer, head, log } = visit
   const asker = { cookie: cookieReader(head.rawHeaders), sourceIp: peer.sourceIp }
   const choice = parts.balancer.choose(plan, parts.live, asker)
-  if (choice.kind === 'none') return void visit.own(parts.ownPage(503))
+  if (choice.kind === 'none') return void visit.own(ownPage(503))
   const { group, target } = choice
-  if (isIncompatible(visit, group)) return void visit.own(parts.ownPage(464))
+  if (isIncompatible(visit, group)) return void visit.own(ownPage(464))
   log.target = { group, target }
   const headers = forwardedHeaders({
     listener: visit.listener,
@@ -39,7 +40,7 @@ export function forward(
     void sendToLambda(visit, { group, target, facts, ...sent }, choice)
   } else if (target.host === undefined) {
     // Registered, and nobody knows where it is.
-    visit.own(parts.ownPage(502))
+    visit.own(ownPage(502))
   } else {
     visit.goesTo(target)
     const tls = group.row.protocol === 'HTTPS'
@@ -90,13 +91,11 @@ function faultAnswers(visit: Visit): OnFault {
   return (fault): FaultAnswer => {
     const status = statusOf(fault, log.isConnected && !client.req.complete)
     parts.log.debug('a target did not answer', { fault: fault.kind, detail: fault.detail })
-    const answer = parts.ownPage(status)
     if (!fault.late) {
       visit.isAnswered = true
       log.status = status
     }
-    const close = visit.isAlone || status === 400 || status === 408
-    return { status, headers: visit.ownHeaders(answer), body: answer.body, close }
+    return visit.toSend(ownPage(status), status === 400 || status === 408)
   }
 }
 

@@ -12,11 +12,9 @@ import type {
   LiveListener,
   LiveTarget,
   OwnAnswer,
-  Peer,
   RequestFacts,
   RequestRecord,
 } from './model.ts'
-import type { ClientHead } from './request-checks.ts'
 
 /** A request for a Lambda function, read whole. */
 export interface LambdaRequest {
@@ -31,8 +29,6 @@ export interface LambdaRequest {
 }
 
 export interface FrontParts {
-  readonly factsOf: (head: ClientHead, peer: Peer, listener: LiveListener) => RequestFacts
-  readonly ownPage: (status: number) => OwnAnswer
   readonly balancer: Balancer
   readonly live: LiveTargets
   readonly authenticate: Authenticate

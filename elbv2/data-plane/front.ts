@@ -6,10 +6,12 @@ import { messageOf } from '../../gateway/core/fault.ts'
 import { isHttp2, requestHead } from '../../gateway/proxy-head.ts'
 import { type Client, upgradeClient, webClient } from './client.ts'
 import { COMPLIANT, classify } from './desync.ts'
+import { factsOf } from './facts.ts'
 import { forward } from './forward.ts'
 import { traceIdOf } from './forwarded.ts'
 import type { FrontParts } from './front-parts.ts'
 import type { HttpFront, LiveListener, LiveRule, OwnAnswer, Peer, RequestFacts } from './model.ts'
+import { ownPage } from './own-answers.ts'
 import { originForm, refusalOf } from './request-checks.ts'
 import { RequestLog } from './request-log.ts'
 import { Visit } from './visit.ts'
@@ -34,14 +36,14 @@ export function createHttpFront(parts: FrontParts): HttpFront {
     const { listener, peer, head, log } = visit
     const refused = refusalOf(head, log.classification, listener.balancer.settings)
     if (refused !== undefined) {
-      visit.own(parts.ownPage(refused), { close: true })
+      visit.own(ownPage(refused), { close: true })
       return
     }
-    const facts = parts.factsOf(head, peer, listener)
+    const facts = factsOf(head, peer, listener)
     const rule = listener.rules.find(({ matches }) => matches(facts))
     // A listener has its default rule always; without one there is nothing to be said.
     if (!rule) {
-      visit.own(parts.ownPage(503))
+      visit.own(ownPage(503))
       return
     }
     log.rule = rule
@@ -86,7 +88,7 @@ export function createHttpFront(parts: FrontParts): HttpFront {
     const stack = error instanceof Error ? error.stack : undefined
     parts.log.error(`bug: ${messageOf(error)}`, { trace: visit.log.traceId, stack })
     if (visit.client.isGone || visit.isAnswered) return
-    visit.own(parts.ownPage(500))
+    visit.own(ownPage(500))
   }
 
   function web(listener: LiveListener, peer: Peer, req: IncomingMessage, res: ServerResponse) {

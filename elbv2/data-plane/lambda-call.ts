@@ -7,6 +7,7 @@ import { pairsOf } from '../../gateway/proxy-headers.ts'
 import type { Chosen } from './balance.ts'
 import { stickyCookies } from './cookies.ts'
 import type { LambdaRequest } from './front-parts.ts'
+import { ownPage } from './own-answers.ts'
 import type { Visit } from './visit.ts'
 
 /** AWS: "The maximum size of the request body that you can send to a Lambda function is 1 MB". */
@@ -24,7 +25,7 @@ export async function sendToLambda(
   const { idleTimeoutMs } = listener.balancer.settings
   const body = await readWhole(req, idleTimeoutMs, parts.clock)
   if (client.isGone) return
-  if (typeof body === 'number') return void visit.own(parts.ownPage(body), { close: true })
+  if (typeof body === 'number') return void visit.own(ownPage(body), { close: true })
   log.connected()
   try {
     const answer = await parts.lambda({ ...request, listener, body })
@@ -35,7 +36,7 @@ export async function sendToLambda(
   } catch (error) {
     parts.log.debug('a function did not answer', { detail: messageOf(error) })
     log.errorReason = 'LambdaUnhandled'
-    if (!client.isGone) visit.own(parts.ownPage(502))
+    if (!client.isGone) visit.own(ownPage(502))
   }
 }
 

@@ -1,13 +1,14 @@
 import type { Socket } from 'node:net'
+import type { FaultAnswer } from '../../gateway/proxy-fault.ts'
 import { isHttp2 } from '../../gateway/proxy-head.ts'
+import { pairsOf } from '../../gateway/proxy-headers.ts'
 import type { Client } from './client.ts'
 import { isAlone } from './desync.ts'
 import type { FrontParts } from './front-parts.ts'
 import type { LiveListener, LiveTarget, OwnAnswer, Peer } from './model.ts'
+import { ownReason, SERVER } from './own-answers.ts'
 import type { ClientHead } from './request-checks.ts'
 import { CLIENT_GONE, type RequestLog } from './request-log.ts'
-
-export const OWN_SERVER = 'awselb/2.0'
 
 /** One request at a load balancer, from its head to its end. */
 export class Visit {
@@ -54,22 +55,22 @@ export class Visit {
   own(answer: OwnAnswer, { close = false } = {}): void {
     this.isAnswered = true
     this.log.status = answer.status
-    this.client.answer({
-      status: answer.status,
-      headers: this.ownHeaders(answer),
-      body: answer.body,
-      close: close || this.isAlone,
-    })
+    this.client.answer(this.toSend(answer, close))
   }
 
-  /** The headers of such an answer, names with their values. */
-  ownHeaders({ headers }: OwnAnswer): [name: string, value: string][] {
-    const raw = this.listener.settings.serverHeader ? ['Server', OWN_SERVER] : []
+  /** Such an answer with what is the same for all of them. */
+  toSend({ status, headers, body }: OwnAnswer, close = false): FaultAnswer {
+    const raw = ['Server', SERVER]
     // A response of node's has a date by itself; a bare connection has not.
     if (!this.client.res) raw.push('Date', new Date(this.parts.clock.now()).toUTCString())
-    for (const [name, value] of headers) raw.push(name, value)
-    const dressed = this.dressed(raw)
-    return dressed.flatMap((name, at) => (at % 2 ? [] : [[name, dressed[at + 1] ?? '']]))
+    for (const [name, value] of headers) if (name !== 'Server') raw.push(name, value)
+    return {
+      status,
+      reason: ownReason(status),
+      headers: pairsOf(this.dressed(raw)),
+      body,
+      close: close || this.isAlone,
+    }
   }
 
   /** Headers of an answer with what the listener sets on all of its answers. */
