@@ -82,12 +82,11 @@ interface BalancerCells {
 
 const LABELS = ['LoadBalancer']
 const GROUP_LABELS = ['TargetGroup', 'LoadBalancer']
-/** As CloudWatch calls connections of network load balancers. */
-const FLOW_COUNTERS: Readonly<Record<string, BalancerCounter>> = {
-  NewFlowCount: 'NewConnectionCount',
-  ProcessedBytes: 'ProcessedBytes',
-  ClientTLSNegotiationErrorCount: 'ClientTLSNegotiationErrorCount',
-}
+/** Those that AWS/NetworkELB has under the same name. */
+const ALSO_OF_NETWORK: ReadonlySet<string> = new Set([
+  'ProcessedBytes',
+  'ClientTLSNegotiationErrorCount',
+])
 
 export function createFigures(): Figures {
   const balancers = new Map<string, BalancerCells>()
@@ -235,41 +234,30 @@ function registerBalancers(
   balancers: ReadonlyMap<string, BalancerCells>,
   pruned: () => void,
 ): void {
-  const read = (wanted: (network: boolean, cells: BalancerCells) => number | undefined) =>
-    function* (): ReturnType<ReadGauge> {
+  const read = (
+    applies: (network: boolean) => boolean,
+    figureOf: (cells: BalancerCells) => number,
+  ): ReadGauge =>
+    function* () {
       pruned()
       for (const [arn, cells] of balancers) {
-        const value = wanted(isNetwork(arn), cells)
-        if (value !== undefined) yield [[shortNameOf(arn)], value]
+        if (applies(isNetwork(arn))) yield [[shortNameOf(arn)], figureOf(cells)]
       }
     }
-  const of = (name: string, network: boolean) =>
-    network ? FLOW_COUNTERS[name] : (name as BalancerCounter)
-  const names = Object.entries(BALANCER_COUNTERS)
-  for (const [name, help] of [...names, ['NewFlowCount', 'Flows that began.'] as const]) {
-    const isFlow = name === 'NewFlowCount'
-    metrics.countedElsewhere(
-      name,
-      help,
-      LABELS,
-      read((network, { counters }) => {
-        const counter = isFlow && !network ? undefined : of(name, network)
-        return counter && counters[counter]
-      }),
-    )
+  const application = (network: boolean) => !network
+  const network = (network: boolean) => network
+  const opened = ({ counters }: BalancerCells) => counters.NewConnectionCount
+  const open = ({ connections }: BalancerCells) => connections
+
+  for (const [name, help] of Object.entries(BALANCER_COUNTERS)) {
+    const applies = ALSO_OF_NETWORK.has(name) ? () => true : application
+    const figureOf = ({ counters }: BalancerCells) => counters[name as BalancerCounter]
+    metrics.countedElsewhere(name, help, LABELS, read(applies, figureOf))
   }
-  for (const [name, flows] of [
-    ['ActiveConnectionCount', false],
-    ['ActiveFlowCount', true],
-  ] as const) {
-    const help = flows ? 'Flows that are open.' : "Clients' connections that are open."
-    metrics.gauge(
-      name,
-      help,
-      LABELS,
-      read((network, { connections }) => (network === flows ? connections : undefined)),
-    )
-  }
+  metrics.countedElsewhere('NewFlowCount', 'Flows that began.', LABELS, read(network, opened))
+  const active = "Clients' connections that are open."
+  metrics.gauge('ActiveConnectionCount', active, LABELS, read(application, open))
+  metrics.gauge('ActiveFlowCount', 'Flows that are open.', LABELS, read(network, open))
 }
 
 function registerGroups(metrics: Metrics, balancers: ReadonlyMap<string, BalancerCells>): void {
