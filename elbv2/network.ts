@@ -22,7 +22,10 @@ export interface Asked {
 }
 
 export interface NetworkFacts {
+  /** The default VPC where EC2 knows none of the subnets. */
   readonly vpcId: string
+  /** Whether an EC2 answered; all is a guess where none did. */
+  readonly answered: boolean
   /** By subnet, in the order in which they were asked for. */
   readonly zones: ReadonlyMap<string, string>
   readonly securityGroups: readonly string[]
@@ -80,6 +83,7 @@ export async function lookUpNetwork(
   const vpcId = await vpcOf(ec2, scope, asked.subnetIds, subnets)
   return {
     vpcId,
+    answered: subnets !== undefined,
     zones: zonesOf(scope, asked.subnetIds, subnets),
     securityGroups: await securityGroupsOf(ec2, scope, vpcId, asked.securityGroups),
     addresses: addresses ?? new Map(),
@@ -105,21 +109,17 @@ async function vpcOf(
   subnetIds: readonly string[],
   subnets: ReadonlyMap<string, SubnetFacts> | undefined,
 ): Promise<string> {
-  const vpcs = new Set<string>()
-  for (const id of subnetIds) {
-    const known = subnets?.get(id)?.vpcId
-    vpcs.add(known ?? (await fallbackVpc(ec2, scope, subnets !== undefined)))
+  const known = subnetIds.map((id) => subnets?.get(id)?.vpcId)
+  const vpcs = new Set(known.filter((id) => id !== undefined))
+  if (known.includes(undefined)) {
+    const defaults = subnets ? await ec2.vpcs({ 'is-default': ['true'] }) : undefined
+    vpcs.add(defaults?.[0] ?? defaultVpcId(scope))
   }
   const [vpcId = defaultVpcId(scope), ...others] = vpcs
   if (others.length > 0) {
     throw fault('InvalidSubnetException', 'All subnets must belong to the same VPC')
   }
   return vpcId
-}
-
-async function fallbackVpc(ec2: Ec2, scope: Scope, answers: boolean): Promise<string> {
-  const found = answers ? await ec2.vpcs({ 'is-default': ['true'] }) : undefined
-  return found?.[0] ?? defaultVpcId(scope)
 }
 
 /** Each subnet nobody knows of is in a zone of its own: the next letter that is free. */
@@ -151,6 +151,7 @@ async function securityGroupsOf(
 ): Promise<readonly string[]> {
   if (given === undefined) {
     const found = await ec2.securityGroups({ 'vpc-id': [vpcId], 'group-name': ['default'] })
+    // AWS gives a balancer without security groups the default one of its VPC.
     const [id = `sg-${digits('sg', scope)}`] = found?.keys() ?? []
     return [id]
   }
@@ -163,6 +164,17 @@ async function securityGroupsOf(
     throw invalidConfiguration('One or more security groups are invalid')
   }
   return ids
+}
+
+/** Security groups alone, for a balancer that stands already; the same faults. */
+export async function lookUpSecurityGroups(
+  context: Elbv2Context,
+  scope: Scope,
+  vpcId: string,
+  given: readonly string[],
+): Promise<readonly string[]> {
+  checkIds({ subnetIds: [], allocationIds: [], securityGroups: given })
+  return securityGroupsOf(openEc2(context, scope), scope, vpcId, given)
 }
 
 function unknownGroups(ids: readonly string[]): AwsFault {
