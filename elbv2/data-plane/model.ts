@@ -24,6 +24,8 @@ export interface LiveTarget {
   health: TargetHealth
   /** When it last became healthy, in milliseconds since the epoch: slow start counts from there. */
   healthySinceMs: number | undefined
+  /** Whether it became healthy beside targets that had their full share already: only then it starts slowly. */
+  slowStart: boolean
   /** Requests or connections under way. Raised and lowered by who sends them. */
   inFlight: number
 }
@@ -35,6 +37,8 @@ export interface LiveGroup {
   settings: GroupSettings
   /** In the order of registration, draining ones included. Replaced whole, never changed in place. */
   targets: readonly LiveTarget[]
+  /** Another number whenever its targets, their health or its settings are others. */
+  revision: number
 }
 
 /** The head of a client's request as rules and actions see it. */
