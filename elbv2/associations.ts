@@ -13,7 +13,10 @@ export function groupsOf(actions: readonly Action[]): string[] {
 }
 
 /** From groups to the load balancers that use them, of one account and region, in one pass. */
-export function groupUsers(rows: Elbv2Rows, scope: Scope): ReadonlyMap<string, ReadonlySet<string>> {
+export function groupUsers(
+  rows: Elbv2Rows,
+  scope: Scope,
+): ReadonlyMap<string, ReadonlySet<string>> {
   const users = new Map<string, Set<string>>()
   const add = (actions: readonly Action[], loadBalancerArn: string) => {
     for (const arn of groupsOf(actions)) {

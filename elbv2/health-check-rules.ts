@@ -1,5 +1,9 @@
 /** Health checks of target groups: AWS's defaults and limits by protocol and target type. */
-import type { Matcher, ModifyTargetGroupInput, ProtocolEnum } from '@aws-sdk/client-elastic-load-balancing-v2'
+import type {
+  Matcher,
+  ModifyTargetGroupInput,
+  ProtocolEnum,
+} from '@aws-sdk/client-elastic-load-balancing-v2'
 import { validationError } from './faults.ts'
 import { groupKind } from './protocols.ts'
 import type { HealthCheck, TargetGroupRow } from './rows.ts'
@@ -19,7 +23,7 @@ const HTTP_CODES: Readonly<Record<string, readonly [least: number, most: number]
   application: [200, 499],
   lambda: [200, 499],
   network: [200, 599],
-  gateway: [200, 599],
+  gateway: [200, 399],
 }
 const GRPC_CODES = [0, 99] as const
 
@@ -50,7 +54,9 @@ export function checkedHealthCheck(
     healthyThreshold: asked.HealthyThresholdCount ?? before?.healthyThreshold ?? HEALTHY_THRESHOLD,
     unhealthyThreshold:
       asked.UnhealthyThresholdCount ?? before?.unhealthyThreshold ?? UNHEALTHY_THRESHOLD,
-    ...(usesHttp && { matcher: checkedMatcher(group, asked.Matcher) ?? kept?.matcher ?? defaults.matcher }),
+    ...(usesHttp && {
+      matcher: checkedMatcher(group, asked.Matcher) ?? kept?.matcher ?? defaults.matcher,
+    }),
   }
   if (check.intervalSeconds <= check.timeoutSeconds) {
     throw validationError('Health check interval must be greater than the timeout.')
@@ -162,7 +168,12 @@ function checkedMatcher(group: Checked, matcher: Matcher | undefined): Matcher |
 function checkCodes(codes: string, least: number, most: number): void {
   for (const part of codes.split(',')) {
     const [, from, to = from] = /^(\d{1,3})(?:-(\d{1,3}))?$/.exec(part) ?? []
-    if (from === undefined || Number(from) > Number(to) || Number(from) < least || Number(to) > most) {
+    if (
+      from === undefined ||
+      Number(from) > Number(to) ||
+      Number(from) < least ||
+      Number(to) > most
+    ) {
       throw validationError(
         `Health check matcher code '${codes}' must be a value, values (for example, "${least},${least + 2}") or a range of values within ${least}-${most}`,
       )

@@ -55,7 +55,9 @@ export function suitsListener(group: GroupTraffic, listener: ProtocolEnum | unde
   if (group.targetType === 'lambda') return listener === 'HTTP' || listener === 'HTTPS'
   // A network load balancer hands on to an application load balancer what it has not decrypted.
   if (group.targetType === 'alb') return listener === 'TCP'
-  return group.protocol !== undefined && GROUP_PROTOCOLS[listener ?? 'none'].includes(group.protocol)
+  return (
+    group.protocol !== undefined && GROUP_PROTOCOLS[listener ?? 'none'].includes(group.protocol)
+  )
 }
 
 /** Whether listeners of this protocol end TLS, and so need certificates. */
