@@ -175,9 +175,17 @@ export type Authenticated =
   /** The request goes on, with these headers in place of any that the client sent under their names. */
   | {
       readonly kind: 'allow'
+      /** Names in lower case; an empty value says that what the client sent is only taken away. */
       readonly headers: readonly (readonly [name: string, value: string])[]
+      /** Added to the answer, e.g. the cookies of a session that was refreshed. */
+      readonly responseHeaders?: readonly (readonly [name: string, value: string])[]
     }
-  | { readonly kind: 'answer'; readonly answer: OwnAnswer }
+  | {
+      readonly kind: 'answer'
+      readonly answer: OwnAnswer
+      /** As access logs name it, e.g. `AuthInvalidCookie`. */
+      readonly errorReason?: string
+    }
 
 /** Carries out an authentication action. */
 export type Authenticate = (
