@@ -4,7 +4,7 @@ import type { LiveListener, RequestFacts } from '../model.ts'
 import { type AuthAnswer, AuthTrouble, redirectTo } from './answers.ts'
 import { type AuthRule, authRuleOf, type Idp } from './auth-rule.ts'
 import { BoundedMap } from './bounded-map.ts'
-import { browserCookie, type Cookies, cookiesOf, expiredShards } from './cookies.ts'
+import { browserCookie, type Cookies, cookiesOf } from './cookies.ts'
 import { SEAL_ID_CHARACTERS, type Sealer } from './seal.ts'
 import type { Sessions } from './session.ts'
 import type { Tokens } from './tokens.ts'
@@ -82,8 +82,7 @@ export function createLogin(parts: LoginParts): Login {
         startedMs: clock.now(),
       }
       const url = authorizationUrl(rule, idp, origin, sealer.seal(PURPOSE, state))
-      const gone = expiredShards(rule.cookieName, cookies)
-      return redirectTo(url, [browserCookie(NONCE_COOKIE, nonce), ...gone])
+      return redirectTo(url, [browserCookie(NONCE_COOKIE, nonce)])
     },
 
     async finish(request, listener) {
