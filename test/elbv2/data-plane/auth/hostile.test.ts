@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer'
+import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import { UnsecuredJWT } from 'jose'
 import { suite } from 'uvu'
@@ -109,7 +110,10 @@ test('token endpoint: its errors are told apart', async ({ world }) => {
   ]
   for (const [answer, expected] of cases) {
     takeOver(world, '/token', answer)
+    const before = world.issuer.seenOf('/token').length
     assert.is(await loginOf(world), expected)
+    // Never twice: a code is good once, and a provider may take the second for an attack.
+    assert.is(world.issuer.seenOf('/token').length, before + 1)
   }
 })
 
@@ -129,6 +133,19 @@ test('token endpoint: one that does not answer in time is left', async ({ world 
   assert.is(await loginOf(world), '500 AuthTokenEpRequestTimeout')
   takeOver(world, '/token', (res) => void res.write('{'))
   assert.is(await loginOf(world), '500 AuthTokenEpRequestTimeout')
+})
+
+test('token endpoint: a connection that is given up is closed', async ({ world }) => {
+  world.callIdp = createIdpClient(50)
+  for (const answer of [() => {}, (res: ServerResponse) => void res.write('x'.repeat(300_000))]) {
+    let closed: Promise<unknown> = Promise.resolve()
+    takeOver(world, '/token', (res) => {
+      closed = once(res, 'close')
+      answer(res)
+    })
+    await loginOf(world)
+    await closed
+  }
 })
 
 test('user info endpoint: its errors are told apart', async ({ world }) => {

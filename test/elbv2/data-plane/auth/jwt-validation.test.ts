@@ -210,6 +210,12 @@ test('keys: a token without a key id is tried with each', async ({ world }) => {
     .setProtectedHeader({ alg: 'RS256' })
     .sign(second.privateKey)
   assert.is(await askWith(world, foreign), '401 JWTSignatureValidationError')
+  world.issuer.takeover = (_req, res) => {
+    json(res, 200, { keys: [{ ...mine, alg: 'RS512' }] })
+    return true
+  }
+  world.clock.advance(10 * 60 * 1000)
+  assert.is(await askWith(world, token), '401 JWTSignatureValidationError')
 })
 
 test('keys: an endpoint that gives none is told, asked seldom, and forgiven', async ({ world }) => {
