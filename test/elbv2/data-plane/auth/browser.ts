@@ -6,6 +6,7 @@ import {
   type Authenticator,
   createAuthenticator,
 } from '../../../../elbv2/data-plane/auth/authenticator.ts'
+import { claimsCallback } from '../../../../elbv2/data-plane/auth/callback.ts'
 import { type CallIdp, createIdpClient } from '../../../../elbv2/data-plane/auth/idp-client.ts'
 import type {
   Authenticated,
@@ -157,7 +158,7 @@ export class Browser {
   async comeBack(location: string, listener: LiveListener): Promise<Authenticated> {
     const { host, pathname, search } = new URL(location)
     const facts = this.facts({ host, url: pathname + search })
-    if (!this.world.auth.claimsCallback(facts, listener)) throw new Error('it is no callback')
+    if (!claimsCallback(facts, listener)) throw new Error('it is no callback')
     return this.#take(await this.world.auth.callback(facts, listener))
   }
 

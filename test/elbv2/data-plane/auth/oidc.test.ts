@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer'
 import { verify } from 'node:crypto'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { claimsCallback } from '../../../../elbv2/data-plane/auth/callback.ts'
 import type { Authenticated } from '../../../../elbv2/data-plane/model.ts'
 import {
   AuthWorld,
@@ -348,7 +349,7 @@ test('login: two tabs of one browser can sign in at the same time', async ({ wor
 test('claimsCallback: only the path itself, and only where a rule signs users in', ({ world }) => {
   const action = world.oidc()
   const claims = (url: string, listener = listenerOf([action])) =>
-    world.auth.claimsCallback(factsOf({ url }), listener)
+    claimsCallback(factsOf({ url }), listener)
   assert.ok(claims('/oauth2/idpresponse?code=1'))
   assert.not(claims('/oauth2/idpresponse/'))
   assert.not(claims('/oauth2'))
