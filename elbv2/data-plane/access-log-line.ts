@@ -56,15 +56,23 @@ export function accessLogLine(record: RequestRecord, connectionTraceId: string =
   ].join(' ')
 }
 
+/** The second that was written last: most lines are of the same one. */
+let last = { second: Number.NaN, text: '' }
+
 /** `2018-07-02T22:23:00.186641Z`: AWS writes microseconds. */
 export function timeOf(epochMs: number): string {
-  const ms = Math.floor(epochMs)
-  const micros = Math.floor((epochMs - ms) * 1000)
-  return `${new Date(ms).toISOString().slice(0, -1)}${String(micros).padStart(3, '0')}Z`
+  const second = Math.floor(epochMs / 1000)
+  if (second !== last.second) {
+    last = { second, text: new Date(second * 1000).toISOString().slice(0, -'000Z'.length) }
+  }
+  const micros = Math.floor((epochMs - second * 1000) * 1000)
+  return `${last.text}${String(micros).padStart(6, '0')}Z`
 }
 
 function secondsOf(ms: number): string {
-  return ms < 0 ? '-1' : (ms / 1000).toFixed(3)
+  if (ms < 0) return '-1'
+  const whole = Math.round(ms)
+  return `${Math.floor(whole / 1000)}.${String(whole % 1000).padStart(3, '0')}`
 }
 
 /** AWS puts no brackets around IPv6 addresses; node shows IPv4 clients of a dual socket as IPv6. */
