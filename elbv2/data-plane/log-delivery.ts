@@ -7,6 +7,7 @@ import { messageOf } from '../../gateway/core/fault.ts'
 import type { Elbv2Context } from '../context.ts'
 import { shortNameOf } from '../names.ts'
 import type { LoadBalancerRow } from '../rows.ts'
+import { NODE_ADDRESS } from './access-log-line.ts'
 import type { LogDelivery } from './settings.ts'
 
 /** ELB's files end with the clock's five minutes. */
@@ -17,8 +18,6 @@ export const MAX_FILE_BYTES = 5_000_000
 export const MAX_WAITING_BYTES = 32_000_000
 export const RETRY_MS = 60_000
 const PUT_TIMEOUT_MS = 10_000
-/** Where the load balancer's node would stand. */
-const NODE_ADDRESS = '127.0.0.1'
 const RANDOM_CHARS = 8
 
 const zip = promisify(gzip)
@@ -27,7 +26,7 @@ export type LogKind = 'access' | 'connection'
 
 const KINDS = {
   access: { testFile: 'ELBAccessLogTestFile', title: 'AccessLog', prefix: '' },
-  connection: { testFile: 'ELBConnectionLogTestFile', title: 'ConnectionLog', prefix: 'conn_log.' },
+  connection: { testFile: 'ELBConnectionLogTestFile', title: 'ConnectionLog', prefix: 'conn_log_' },
 } as const
 
 export type DeliveryContext = Pick<Elbv2Context, 'clock' | 'ids' | 'log' | 'callBackend'>
