@@ -88,15 +88,17 @@ export class LogFiles {
 
   /** Tries to deliver all that is there; what then is left is lost, and that is said. */
   async flush(): Promise<void> {
-    this.#pack()
+    this.#retry?.cancel()
+    this.#retry = undefined
+    if (this.#batch) this.#pack()
+    else this.#startSending()
     await this.#packing
-    this.#startSending()
     while (this.#sending) await this.#sending
     this.#retry?.cancel()
     this.#retry = undefined
     const lost = this.#waiting.reduce((sum, { lines }) => sum + lines, 0)
     this.#forget()
-    if (lost > 0) this.#warn(`${lost} lines of the ${this.#kind} log are lost`, this.#trouble)
+    if (lost > 0) this.#lost(lost, this.#trouble)
   }
 
   /** The file that ELB writes when logs are switched on, to see whether it may. */
@@ -121,13 +123,15 @@ export class LogFiles {
     this.#timer?.cancel()
     this.#batch = undefined
     const key = this.#keyOf(batch)
-    this.#packing = this.#packing.then(async () => {
-      const body = await zip(Buffer.from(batch.text, 'latin1'))
-      this.#waiting.push({ bucket: batch.destination.bucket, key, body, lines: batch.lines })
-      this.#waitingBytes += body.length
-      this.#dropOldest()
-      this.#startSending()
-    })
+    this.#packing = this.#packing
+      .then(async () => {
+        const body = await zip(Buffer.from(batch.text, 'latin1'))
+        this.#waiting.push({ bucket: batch.destination.bucket, key, body, lines: batch.lines })
+        this.#waitingBytes += body.length
+        this.#dropOldest()
+        this.#startSending()
+      })
+      .catch((thrown) => this.#lost(batch.lines, messageOf(thrown)))
   }
 
   #keyOf({ destination, endMs }: Batch): string {
@@ -149,9 +153,7 @@ export class LogFiles {
       this.#waitingBytes -= oldest.body.length
       lost += oldest.lines
     }
-    if (lost > 0) {
-      this.#warn(`${lost} lines of the ${this.#kind} log are lost: too many wait`, this.#trouble)
-    }
+    if (lost > 0) this.#lost(lost, `too many wait: ${this.#trouble}`)
   }
 
   #startSending(): void {
@@ -198,32 +200,35 @@ export class LogFiles {
     this.#waitingBytes = 0
   }
 
-  /** Why it failed, if it did. */
+  /** Why it failed, if it did; never rejects. */
   async #put({ bucket, key, body }: File): Promise<string | undefined> {
-    const answer = this.#context.callBackend({
-      scope: this.#row,
-      service: 's3',
-      method: 'PUT',
-      path: `/${[bucket, ...key.split('/')].map(encodeURIComponent).join('/')}`,
-      headers: {
-        'content-type': 'application/octet-stream',
-        'x-amz-acl': 'bucket-owner-full-control',
-      },
-      body,
-      timeoutMs: PUT_TIMEOUT_MS,
-    })
-    if (answer === undefined) {
-      this.#noBackend = true
-      return 'there is no backend with an S3'
-    }
     try {
-      const { status, body: text } = await answer
-      if (status < 300) return undefined
-      const code = /<Code>([^<]{1,100})<\/Code>/.exec(text.toString('latin1'))?.[1]
-      return `S3 answered ${status}${code === undefined ? '' : ` ${code}`}`
+      const answer = await this.#context.callBackend({
+        scope: this.#row,
+        service: 's3',
+        method: 'PUT',
+        path: `/${[bucket, ...key.split('/')].map(encodeURIComponent).join('/')}`,
+        headers: {
+          'content-type': 'application/octet-stream',
+          'x-amz-acl': 'bucket-owner-full-control',
+        },
+        body,
+        timeoutMs: PUT_TIMEOUT_MS,
+      })
+      if (answer === undefined) {
+        this.#noBackend = true
+        return 'there is no backend with an S3'
+      }
+      if (answer.status < 300) return undefined
+      const code = /<Code>([^<]{1,100})<\/Code>/.exec(answer.body.toString('latin1'))?.[1]
+      return `S3 answered ${answer.status}${code === undefined ? '' : ` ${code}`}`
     } catch (thrown) {
       return messageOf(thrown)
     }
+  }
+
+  #lost(lines: number, reason: string | undefined): void {
+    this.#warn(`${lines} lines of the ${this.#kind} log are lost`, reason)
   }
 
   #warn(message: string, reason: string | undefined): void {

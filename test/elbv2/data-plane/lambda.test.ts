@@ -305,6 +305,12 @@ lambda("forward: failures have AWS's status and error reason, and are said once"
   const cases: [CallBackend, string][] = [
     [() => undefined, '502 LambdaServiceException'],
     [() => Promise.reject(new Error('no answer in time')), '504 LambdaConnectionTimeout'],
+    [
+      () => {
+        throw new Error('no such header')
+      },
+      '504 LambdaConnectionTimeout',
+    ],
     [() => Promise.resolve(answerOf(200, '{}', failed)), '502 LambdaUnhandled'],
     [
       () => Promise.resolve(answerOf(200, 'x'.repeat(MAX_LAMBDA_BYTES + 1))),
