@@ -88,14 +88,12 @@ export class LogFiles {
 
   /** Tries to deliver all that is there; what then is left is lost, and that is said. */
   async flush(): Promise<void> {
-    this.#retry?.cancel()
-    this.#retry = undefined
+    this.#retryNoMore()
     if (this.#batch) this.#pack()
     else this.#startSending()
     await this.#packing
     while (this.#sending) await this.#sending
-    this.#retry?.cancel()
-    this.#retry = undefined
+    this.#retryNoMore()
     const lost = this.#waiting.reduce((sum, { lines }) => sum + lines, 0)
     this.#forget()
     if (lost > 0) this.#lost(lost, this.#trouble)
@@ -165,8 +163,7 @@ export class LogFiles {
   }
 
   async #send(): Promise<void> {
-    this.#retry?.cancel()
-    this.#retry = undefined
+    this.#retryNoMore()
     for (let file = this.#waiting[0]; file; file = this.#waiting[0]) {
       const trouble = await this.#put(file)
       if (this.#noBackend) {
@@ -193,6 +190,11 @@ export class LogFiles {
         this.#waitingBytes -= file.body.length
       }
     }
+  }
+
+  #retryNoMore(): void {
+    this.#retry?.cancel()
+    this.#retry = undefined
   }
 
   #forget(): void {
