@@ -57,6 +57,7 @@ export class LogFiles {
   #waiting: File[] = []
   #waitingBytes = 0
   #sending: Promise<void> | undefined
+  #isSending = false
   #packing: Promise<void> = Promise.resolve()
   #trouble: string | undefined
   #noBackend = false
@@ -92,7 +93,7 @@ export class LogFiles {
     if (this.#batch) this.#pack()
     else this.#startSending()
     await this.#packing
-    while (this.#sending) await this.#sending
+    while (this.#isSending) await this.#sending
     this.#retryNoMore()
     const lost = this.#waiting.reduce((sum, { lines }) => sum + lines, 0)
     this.#forget()
@@ -155,31 +156,16 @@ export class LogFiles {
   }
 
   #startSending(): void {
-    this.#sending ??= this.#send().finally(() => {
-      this.#sending = undefined
-      // One that was packed while the last was sent.
-      if (this.#waiting.length > 0 && !this.#retry) this.#startSending()
-    })
+    if (this.#isSending) return
+    this.#isSending = true
+    this.#sending = this.#send()
   }
 
   async #send(): Promise<void> {
     this.#retryNoMore()
     for (let file = this.#waiting[0]; file; file = this.#waiting[0]) {
       const trouble = await this.#put(file)
-      if (this.#noBackend) {
-        this.#forget()
-        this.#warn(`the ${this.#kind} log is not written to S3`, trouble)
-        return
-      }
-      if (trouble !== undefined) {
-        // Said once, not every minute.
-        if (this.#trouble === undefined) {
-          this.#warn(`the ${this.#kind} log does not reach S3; it is kept and tried again`, trouble)
-        }
-        this.#trouble = trouble
-        this.#retry = this.#context.clock.after(RETRY_MS, () => this.#startSending())
-        return
-      }
+      if (trouble !== undefined) return this.#failed(trouble)
       if (this.#trouble !== undefined) {
         this.#context.log.info(`the ${this.#kind} log reaches S3 again`, this.#fields())
       }
@@ -190,6 +176,22 @@ export class LogFiles {
         this.#waitingBytes -= file.body.length
       }
     }
+    this.#isSending = false
+  }
+
+  #failed(trouble: string): void {
+    this.#isSending = false
+    if (this.#noBackend) {
+      this.#forget()
+      this.#warn(`the ${this.#kind} log is not written to S3`, trouble)
+      return
+    }
+    // Said once, not every minute.
+    if (this.#trouble === undefined) {
+      this.#warn(`the ${this.#kind} log does not reach S3; it is kept and tried again`, trouble)
+    }
+    this.#trouble = trouble
+    this.#retry = this.#context.clock.after(RETRY_MS, () => this.#startSending())
   }
 
   #retryNoMore(): void {

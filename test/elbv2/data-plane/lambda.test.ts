@@ -332,6 +332,9 @@ lambda("forward: failures have AWS's status and error reason, and are said once"
   }
   assert.is(world.said.length, cases.length)
   assert.is(world.said[0], 'LambdaServiceException: there is no backend with Lambda')
+  await world.answered({ statusCode: 200 })
+  await world.failure(refused(503))
+  assert.is(world.said.length, cases.length + 1)
 })
 
 lambda("probe: sends AWS's health check event to the path of the group", async () => {
