@@ -209,8 +209,9 @@ test('AWSALB: the value of another cookie of ours is none', () => {
   client.send()
   const stickiness = createStickiness({ key: Buffer.alloc(32, 1), clock: world.clock })
   const cookie = () => client.jar.get('AWSALB')
-  assert.is(stickiness.groupOf({ cookie }, 1000), undefined)
   assert.is(stickiness.targetOf({ cookie }, 1000), world.group(arn).targets[0]?.key)
+  assert.is(stickiness.groupOf({ cookie }, 1000), undefined)
+  assert.equal(stickiness.appBonds({ cookie }), [])
 })
 
 test('AWSALBTG: comes first, and keeps a client at its group against all weights', () => {
