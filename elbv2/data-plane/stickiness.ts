@@ -68,7 +68,7 @@ export interface StickinessOptions {
 export function createStickiness({ key, clock }: StickinessOptions): Stickiness {
   if (key.length !== KEY_BYTES) throw new Error(`the key of cookies has ${KEY_BYTES} bytes`)
 
-  /** Opening and sealing cost as much as the rest of a choice tenfold: what was done just now is kept. */
+  // Sealing and opening take ten microseconds each, a choice less than one: what was just done is kept.
   const opened = new Map<string, AppBonds>()
   const made = new Map<string, { readonly atMs: number; readonly pair: readonly string[] }>()
 
