@@ -35,8 +35,8 @@ export function invalidAction(message: string): AwsFault {
 
 /** Where a redirect stands: what its placeholders come to. */
 export interface ListenerPlace {
-  readonly protocol: ProtocolEnum | undefined
-  readonly port: number | undefined
+  readonly protocol?: ProtocolEnum
+  readonly port?: number
 }
 
 export function checkedRedirect(
