@@ -86,7 +86,7 @@ function withoutPlaceholders(text: string): string {
 
 /** Whether every `#{…}` is one of these, and none comes twice. */
 function hasOnly(text: string, placeholders: readonly string[]): boolean {
-  const found = [...text.matchAll(/#\{([^}]*)\}?/g)].map(([, name = '']) => name)
+  const found = [...text.matchAll(/#\{(?:([^}]*)\})?/g)].map(([, name = '']) => name)
   return new Set(found).size === found.length && found.every((name) => placeholders.includes(name))
 }
 

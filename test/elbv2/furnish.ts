@@ -39,6 +39,14 @@ export async function makeGroup(world: Elbv2World, more: object = {}): Promise<s
   return TargetGroups[0].TargetGroupArn
 }
 
+export const CERTIFICATE = 'arn:aws:acm:us-east-1:000000000000:certificate/1'
+/** What makes a listener an HTTPS one, on port 443. */
+export const HTTPS = {
+  Protocol: 'HTTPS',
+  Port: 443,
+  Certificates: [{ CertificateArn: CERTIFICATE }],
+}
+
 export const OK = { Type: 'fixed-response', FixedResponseConfig: { StatusCode: '200' } }
 
 export function forward(TargetGroupArn: string) {
