@@ -21,6 +21,12 @@ export interface RegexFlags {
 }
 
 /**
+ * Instructions of a compiled pattern. Time is text × program: a few counted repetitions make, of
+ * 50 characters, a program that takes a second a request.
+ */
+const MAX_PROGRAM = 2000
+
+/**
  * Compiles to something that takes linear time; throws an Error that names what is wrong with the
  * pattern. What AWS lists as unsupported is refused: look-arounds, backreferences, atomic groups,
  * possessive quantifiers, recursion and Unicode classes.
@@ -28,6 +34,9 @@ export interface RegexFlags {
 export function compileRegex(pattern: string, { ignoreCase = false }: RegexFlags = {}): Regex {
   const flags = RE2JS.DISABLE_UNICODE_GROUPS | (ignoreCase ? RE2JS.CASE_INSENSITIVE : 0)
   const compiled = RE2JS.compile(pattern, flags)
+  if (compiled.programSize() > MAX_PROGRAM) {
+    throw new Error('the regular expression is too large: its repetitions multiply')
+  }
   return {
     groups: compiled.groupCount(),
     test: (text) => compiled.test(text),

@@ -39,6 +39,11 @@ test('compileRegex: refuses what load balancers do not know, with the reason', (
   }
 })
 
+test('compileRegex: refuses a pattern whose repetitions would take seconds', () => {
+  assert.throws(() => compileRegex('(a.{0,999})(b.{0,999})(c.{0,999})z[0-9]'), /too large/)
+  assert.ok(compileRegex(`^[a-z]{1,200}${'x?'.repeat(50)}$`).test('abc'))
+})
+
 test('compileRegex: a pattern that hangs backtracking engines is answered', () => {
   const text = 'x'.repeat(20_000)
   assert.not(compileRegex('^(x+x+)+y$').test(text))
