@@ -3,12 +3,12 @@ import type {
   MutualAuthenticationAttributes,
   ProtocolEnum,
 } from '@aws-sdk/client-elastic-load-balancing-v2'
-import { checkedCertificateArns } from './certificates.ts'
 import { fault, invalidConfiguration, validationError } from './faults.ts'
 import { endsTls, isQuic, LISTENER_PROTOCOLS } from './protocols.ts'
 import { MAX_LISTENERS_PER_BALANCER, MAX_MUTUAL_TLS_LISTENERS_PER_BALANCER } from './quotas.ts'
 import { findTrustStore } from './resolve.ts'
 import type { Elbv2Rows, ListenerRow, LoadBalancerRow } from './rows.ts'
+import { checkedCertificateArns } from './server-certificates.ts'
 import { sslPolicy } from './ssl-policies.ts'
 
 const DEFAULT_SSL_POLICY = 'ELBSecurityPolicy-2016-08'

@@ -1,12 +1,12 @@
 import type * as sdk from '@aws-sdk/client-elastic-load-balancing-v2'
 import type { Call, Handler } from '../../gateway/core/provider.ts'
-import { checkCertificates, checkedCertificateArns } from '../certificates.ts'
 import type { Elbv2Context } from '../context.ts'
 import { fault, validationError } from '../faults.ts'
 import { endsTls } from '../protocols.ts'
 import { MAX_CERTIFICATES_PER_BALANCER, MAX_CERTIFICATES_PER_NETWORK_LISTENER } from '../quotas.ts'
 import { findListener, findLoadBalancer, sortedPage } from '../resolve.ts'
 import type { ListenerRow } from '../rows.ts'
+import { checkCertificates, checkedCertificateArns } from '../server-certificates.ts'
 
 /** Certificates of listeners besides their default one, which server names choose among. */
 export function listenerCertificateHandlers(context: Elbv2Context): Record<string, Handler> {

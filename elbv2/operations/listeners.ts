@@ -2,7 +2,6 @@ import type * as sdk from '@aws-sdk/client-elastic-load-balancing-v2'
 import type { Call, Handler } from '../../gateway/core/provider.ts'
 import { actionView, checkedActions } from '../actions.ts'
 import { allAttributes, checkedAttributes, LISTENER_ATTRIBUTES } from '../attributes.ts'
-import { checkCertificates } from '../certificates.ts'
 import type { Elbv2Context } from '../context.ts'
 import { fault, validationError } from '../faults.ts'
 import { checkForwarding } from '../forwarding.ts'
@@ -17,6 +16,7 @@ import {
 import { newListenerArn, newRuleArn } from '../names.ts'
 import { checkArn, findListener, findLoadBalancer, listPage } from '../resolve.ts'
 import { indexKey, type ListenerRow, type LoadBalancerRow } from '../rows.ts'
+import { checkCertificates } from '../server-certificates.ts'
 import { checkedTags } from '../tags.ts'
 
 /** Listeners, their default actions and their attributes. */
