@@ -3,13 +3,12 @@ import type { Call, Handler } from '../../gateway/core/provider.ts'
 import { groupUsers } from '../associations.ts'
 import type { Elbv2Context } from '../context.ts'
 import type { TargetHealth } from '../data-plane/model.ts'
-import { groupSettings } from '../data-plane/settings.ts'
-import { fault, validationError } from '../faults.ts'
+import { validationError } from '../faults.ts'
 import { groupKind } from '../protocols.ts'
-import { MAX_TARGETS_PER_GROUP } from '../quotas.ts'
+import { deregisterTargets, registerTargets } from '../registration.ts'
 import { findTargetGroup } from '../resolve.ts'
 import { type TargetGroupRow, type TargetRow, targetKey } from '../rows.ts'
-import { checkTarget, portOf } from '../target-input.ts'
+import { portOf } from '../target-input.ts'
 
 const UNUSED: TargetHealth = {
   state: 'unused',
@@ -29,84 +28,17 @@ const DRAINING: TargetHealth = {
 
 /** Registration of targets, and what the data plane knows of their health. */
 export function targetHandlers(context: Elbv2Context): Record<string, Handler> {
-  const { rows, clock, live } = context
+  const { rows, live } = context
 
   function register(input: sdk.RegisterTargetsInput, call: Call) {
     const group = findTargetGroup(rows, call, input.TargetGroupArn)
-    const targets = required(input.Targets)
-    for (const target of targets) checkTarget(rows, group, target)
-    for (const target of targets) putTarget(group, target)
-    checkCount(group)
+    registerTargets(context, group, required(input.Targets))
     return {}
   }
 
-  function putTarget(group: TargetGroupRow, target: sdk.TargetDescription): void {
-    const id = target.Id ?? ''
-    const port = portOf(group, target)
-    const arn = targetKey(group.arn, id, port)
-    const existing = rows.targets.get(arn)
-    if (existing && existing.drainingSinceMs === undefined && hasSame(existing, target)) return
-    checkServerId(group, target, existing)
-    rows.targets.put(arn, {
-      arn,
-      account: group.account,
-      region: group.region,
-      targetGroupArn: group.arn,
-      id,
-      ...(port !== undefined && { port }),
-      ...(target.AvailabilityZone !== undefined && { availabilityZone: target.AvailabilityZone }),
-      ...(target.QuicServerId !== undefined && { quicServerId: target.QuicServerId }),
-      registeredAtMs: clock.now(),
-    })
-  }
-
-  function checkServerId(
-    group: TargetGroupRow,
-    { QuicServerId: serverId }: sdk.TargetDescription,
-    existing: TargetRow | undefined,
-  ): void {
-    if (serverId === undefined) return
-    if (
-      existing?.drainingSinceMs === undefined &&
-      (existing?.quicServerId ?? serverId) !== serverId
-    ) {
-      throw validationError('The QUIC server ID of a registered target cannot be changed')
-    }
-    for (const other of rows.targets.by('group', group.arn)) {
-      if (other.quicServerId === serverId && other.arn !== existing?.arn) {
-        throw validationError(`The QUIC server ID '${serverId}' is in use by another target`)
-      }
-    }
-  }
-
-  function checkCount({ arn, targetType }: TargetGroupRow): void {
-    const single = targetType === 'lambda' || targetType === 'alb'
-    const most = single ? 1 : MAX_TARGETS_PER_GROUP
-    const bucket = rows.targets.by('group', arn)
-    if (bucket.size <= most) return
-    let registered = 0
-    for (const row of bucket) if (row.drainingSinceMs === undefined) registered++
-    if (registered > most) {
-      throw fault(
-        'TooManyTargetsException',
-        `You can register up to '${most}' targets of target type '${targetType}' with a target group`,
-      )
-    }
-  }
-
-  // As on AWS, targets that are not registered are as good as deregistered.
   function deregister(input: sdk.DeregisterTargetsInput, call: Call) {
     const group = findTargetGroup(rows, call, input.TargetGroupArn)
-    const drains =
-      group.targetType !== 'lambda' &&
-      groupSettings(group).deregistrationDelayMs > 0 &&
-      groupUsers(rows, call).has(group.arn)
-    for (const target of required(input.Targets)) {
-      const row = rows.targets.get(targetKey(group.arn, target.Id ?? '', portOf(group, target)))
-      if (!row || row.drainingSinceMs !== undefined) continue
-      if (drains) rows.targets.put(row.arn, { ...row, drainingSinceMs: clock.now() })
-      else rows.targets.delete(row.arn)
-    }
+    deregisterTargets(context, group, required(input.Targets))
     return {}
   }
 
@@ -144,10 +76,6 @@ export function targetHandlers(context: Elbv2Context): Record<string, Handler> {
 function required(targets: readonly sdk.TargetDescription[] | undefined) {
   if (!targets?.length) throw validationError('At least one target must be specified')
   return targets
-}
-
-function hasSame(row: TargetRow, { AvailabilityZone, QuicServerId }: sdk.TargetDescription) {
-  return row.availabilityZone === AvailabilityZone && row.quicServerId === QuicServerId
 }
 
 function targetView(row: TargetRow): sdk.TargetDescription {

@@ -13,6 +13,7 @@ function putTrustStore(world: Elbv2World, status: TrustStoreRow['status'] = 'ACT
     region: 'us-east-1',
     name: 't',
     status,
+    source: { bucket: 'b', key: 'k' },
     bundle: '',
     numberOfCaCertificates: 1,
     revocations: [],
