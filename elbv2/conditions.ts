@@ -257,7 +257,7 @@ function checkHost(value: string): void {
 
 function checkPath(value: string): void {
   checkLength('path-pattern', value)
-  if (!/^[A-Za-z0-9_.$/~"'@:+&;,=()!%*?-]+$/.test(value)) throw badCharacters('path-pattern', value)
+  if (!/^[A-Za-z0-9_.$/~"'@:+&*?-]+$/.test(value)) throw badCharacters('path-pattern', value)
 }
 
 function checkMethod(value: string): void {
