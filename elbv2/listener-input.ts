@@ -142,7 +142,7 @@ export function checkedTls(
   return {
     certificateArns,
     sslPolicy: checkedPolicy(input.SslPolicy ?? before?.sslPolicy ?? DEFAULT_SSL_POLICY),
-    ...(alpnPolicy && protocol === 'TLS' && { alpnPolicy }),
+    ...(alpnPolicy && { alpnPolicy }),
     ...(mutual && { mutualAuthentication: mutual }),
   }
 }

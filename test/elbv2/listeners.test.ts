@@ -304,6 +304,16 @@ test('CreateListener: groups of another balancer or VPC, and versions that need 
   )
 })
 
+test('CreateListener: where nobody knows the subnets of a balancer, no group is in another VPC', async () => {
+  const world = new Elbv2World()
+  const { LoadBalancers } = await world.call('CreateLoadBalancer', {
+    Name: 'a',
+    Subnets: ['subnet-12345', 'subnet-12346'],
+  })
+  const group = await makeGroup(world, { VpcId: 'vpc-12345' })
+  await makeListener(world, LoadBalancers[0].LoadBalancerArn, { DefaultActions: [forward(group)] })
+})
+
 test('CreateListener: a backend that does not have the certificate refuses it; any other answer does not', async () => {
   const world = new Elbv2World()
   const balancer = putBalancer(world)

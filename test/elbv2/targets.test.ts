@@ -155,6 +155,17 @@ test('RegisterTargets: one function and one balancer a group, a thousand address
   assert.is(world.rows.targets.by('group', ip).size, 1000)
 })
 
+test('RegisterTargets: what drains takes no place', async () => {
+  const world = new Elbv2World()
+  const arn = await makeGroup(world, { TargetType: 'ip' })
+  await makeListener(world, putBalancer(world), { DefaultActions: [forward(arn)] })
+  const many = Array.from({ length: 1000 }, (_, index) => ({ Id: '10.0.0.1', Port: index + 1 }))
+  await world.call('RegisterTargets', targets(arn, ...many))
+  await world.call('DeregisterTargets', targets(arn, { Id: '10.0.0.1', Port: 1 }))
+  await world.call('RegisterTargets', targets(arn, { Id: '10.0.0.2' }))
+  assert.is(world.rows.targets.by('group', arn).size, 1001)
+})
+
 test("RegisterTargets: a QUIC server id is one target's, and stays", async () => {
   const world = new Elbv2World()
   const arn = await makeGroup(world, { Protocol: 'QUIC' })
