@@ -76,6 +76,7 @@ export function checkEndpointFree(
     if (other.arn === own?.arn) continue
     // A gateway load balancer has one listener, without a port.
     if (other.port === port) {
+      if (own) throw validationError(`Listener port '${port}' is already in use`)
       throw fault(
         'DuplicateListenerException',
         `A listener already exists on this port for this load balancer '${balancer.arn}'`,
@@ -142,7 +143,7 @@ export function checkedTls(
   return {
     certificateArns,
     sslPolicy: checkedPolicy(input.SslPolicy ?? before?.sslPolicy ?? DEFAULT_SSL_POLICY),
-    ...(alpnPolicy && protocol === 'TLS' && { alpnPolicy }),
+    ...(alpnPolicy && { alpnPolicy }),
     ...(mutual && { mutualAuthentication: mutual }),
   }
 }

@@ -65,8 +65,7 @@ function lookUp(scope: Scope, arn: string): BackendRequest {
 }
 
 /** Whether the service itself says so: a backend without it answers other errors. */
-function saysUnknown(arn: string, { status, body }: BackendAnswer): boolean {
-  if (status < 400 || status >= 500) return false
+function saysUnknown(arn: string, { body }: BackendAnswer): boolean {
   const text = body.toString()
   if (parseArn(arn)?.service === 'acm')
     return /"__type"\s*:\s*"[^"]*ResourceNotFoundException"/.test(text)

@@ -38,7 +38,6 @@ export function listenerHandlers(context: Elbv2Context): Record<string, Handler>
   function putNew(input: sdk.CreateListenerInput, call: Call) {
     const balancer = findLoadBalancer(rows, call, input.LoadBalancerArn)
     const endpoint = checkedEndpoint(balancer, input)
-    checkEndpointFree(rows, balancer, endpoint)
     const defaultActions = checkedActions(input.DefaultActions, {
       ...endpoint,
       type: balancer.type,
@@ -59,6 +58,11 @@ export function listenerHandlers(context: Elbv2Context): Record<string, Handler>
       tags,
       createdAtMs: clock.now(),
     }
+    // As on AWS, the same call again answers the listener that is there.
+    for (const other of rows.listeners.by('loadBalancer', balancer.arn)) {
+      if (settingsOf(other) === settingsOf(row)) return { Listeners: [listenerView(other)] }
+    }
+    checkEndpointFree(rows, balancer, endpoint)
     rows.listeners.put(arn, row)
     return { Listeners: [listenerView(row)] }
   }
@@ -187,6 +191,14 @@ export function listenerHandlers(context: Elbv2Context): Record<string, Handler>
     DescribeListenerAttributes: describeAttributes,
     ModifyListenerAttributes: modifyAttributes,
   }
+}
+
+/** What has to be the same for a second CreateListener to be the first one's again. */
+function settingsOf(row: ListenerRow): string {
+  const { port, protocol, certificateArns, sslPolicy, alpnPolicy } = row
+  const { mutualAuthentication, defaultActions } = row
+  const secure = [certificateArns[0], sslPolicy, alpnPolicy, mutualAuthentication]
+  return JSON.stringify([port, protocol, secure, defaultActions])
 }
 
 function listenerView(row: ListenerRow): sdk.Listener {

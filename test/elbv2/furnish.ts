@@ -1,7 +1,7 @@
 import type { LoadBalancerRow, LoadBalancerType } from '../../elbv2/rows.ts'
+import { SCOPE } from './row-fixtures.ts'
 import type { Elbv2World } from './world.ts'
 
-const SCOPE = { account: '000000000000', region: 'us-east-1' }
 const KINDS = { application: 'app', network: 'net', gateway: 'gwy' }
 
 /** A load balancer in the store, without the calls that make one; answers its ARN. */

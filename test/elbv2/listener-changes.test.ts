@@ -11,6 +11,17 @@ import {
 } from './furnish.ts'
 import { Elbv2World } from './world.ts'
 
+test('CreateListener: the same again is the same listener', async () => {
+  const world = new Elbv2World()
+  const balancer = putBalancer(world)
+  const arn = await makeListener(world, balancer, HTTPS)
+  assert.is(await makeListener(world, balancer, HTTPS), arn)
+  const SslPolicy = 'ELBSecurityPolicy-TLS13-1-2-2021-06'
+  const other = { LoadBalancerArn: balancer, ...HTTPS, SslPolicy, DefaultActions: [OK] }
+  assert.match(await world.fault('CreateListener', other), /^DuplicateListener/)
+  assert.is(world.rows.listeners.size, 1)
+})
+
 test('DescribeListeners: by balancer or ARNs, in pages that survive deletions', async () => {
   const world = new Elbv2World()
   const balancer = putBalancer(world)
@@ -68,7 +79,7 @@ test('ModifyListener: keeps what is not named; what ended TLS goes with it', asy
       { Protocol: 'HTTPS' },
       /^ValidationError: A certificate must be specified for HTTPS listeners/,
     ],
-    [{ Port: 8080 }, /^DuplicateListener/],
+    [{ Port: 8080 }, /^ValidationError: Listener port '8080' is already in use/],
     [{ DefaultActions: [] }, /^ValidationError: An action must be specified/],
     [{ Protocol: 'UDP' }, /^ValidationError/],
     [{ ListenerArn: `${arn}0` }, /^ListenerNotFound/],

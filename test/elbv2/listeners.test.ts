@@ -74,7 +74,8 @@ test('CreateListener: refuses what an application load balancer cannot have', as
   const world = new Elbv2World()
   putTrustStore(world, 'CREATING')
   const LoadBalancerArn = putBalancer(world)
-  await makeListener(world, LoadBalancerArn, { Port: 8080 })
+  const teapot = { Type: 'fixed-response', FixedResponseConfig: { StatusCode: '418' } }
+  await makeListener(world, LoadBalancerArn, { Port: 8080, DefaultActions: [teapot] })
   const mutual = (MutualAuthentication: object) => ({ ...HTTPS, MutualAuthentication })
   const cases: [object, string | RegExp][] = [
     [{ Protocol: 'TCP' }, "ValidationError: Listener protocol 'TCP' must be one of 'HTTP, HTTPS'"],
@@ -184,6 +185,7 @@ test('CreateListener: network and gateway load balancers have their own protocol
   const tls = await group('tls', { Protocol: 'TLS' })
   const quic = await group('quic', { Protocol: 'QUIC' })
   const geneve = await group('geneve', { Protocol: 'GENEVE', Port: 6081 })
+  const second = await group('second', { Protocol: 'GENEVE', Port: 6081 })
   const http = await group('http', {})
   const create = (LoadBalancerArn: string, arn: string, input: object) => ({
     LoadBalancerArn,
@@ -264,7 +266,7 @@ test('CreateListener: network and gateway load balancers have their own protocol
   const open = await world.call('CreateListener', create(gateway, geneve, {}))
   assert.equal([open.Listeners[0].Port, open.Listeners[0].Protocol], [undefined, undefined])
   assert.match(
-    await world.fault('CreateListener', create(gateway, geneve, {})),
+    await world.fault('CreateListener', create(gateway, second, {})),
     /^DuplicateListener/,
   )
 })
@@ -302,6 +304,16 @@ test('CreateListener: groups of another balancer or VPC, and versions that need 
     await world.fault('CreateListener', listener(other, `${group}0`)),
     `TargetGroupNotFound: Target group '${group}0' not found`,
   )
+})
+
+test('CreateListener: where nobody knows the subnets of a balancer, no group is in another VPC', async () => {
+  const world = new Elbv2World()
+  const { LoadBalancers } = await world.call('CreateLoadBalancer', {
+    Name: 'a',
+    Subnets: ['subnet-12345', 'subnet-12346'],
+  })
+  const group = await makeGroup(world, { VpcId: 'vpc-12345' })
+  await makeListener(world, LoadBalancers[0].LoadBalancerArn, { DefaultActions: [forward(group)] })
 })
 
 test('CreateListener: a backend that does not have the certificate refuses it; any other answer does not', async () => {

@@ -1,4 +1,4 @@
-import * as fc from 'fast-check'
+import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { forward, makeGroup, makeListener, makeRule, OK, putBalancer } from './furnish.ts'

@@ -1,4 +1,4 @@
-import * as fc from 'fast-check'
+import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { forward, makeGroup, makeListener, putBalancer } from './furnish.ts'
@@ -153,6 +153,17 @@ test('RegisterTargets: one function and one balancer a group, a thousand address
     /^TooManyTargets: You can register up to '1000' targets/,
   )
   assert.is(world.rows.targets.by('group', ip).size, 1000)
+})
+
+test('RegisterTargets: what drains takes no place', async () => {
+  const world = new Elbv2World()
+  const arn = await makeGroup(world, { TargetType: 'ip' })
+  await makeListener(world, putBalancer(world), { DefaultActions: [forward(arn)] })
+  const many = Array.from({ length: 1000 }, (_, index) => ({ Id: '10.0.0.1', Port: index + 1 }))
+  await world.call('RegisterTargets', targets(arn, ...many))
+  await world.call('DeregisterTargets', targets(arn, { Id: '10.0.0.1', Port: 1 }))
+  await world.call('RegisterTargets', targets(arn, { Id: '10.0.0.2' }))
+  assert.is(world.rows.targets.by('group', arn).size, 1001)
 })
 
 test("RegisterTargets: a QUIC server id is one target's, and stays", async () => {
