@@ -17,20 +17,30 @@ export function writeHead(
     res.writeHead(status, message, headers as string[])
     return
   }
-  const grouped: Record<string, string[]> = Object.create(null)
+  res.writeHead(status, grouped(headers))
+}
+
+/** Sends an answer that is a head and nothing else: to clients of HTTP/2 in one frame. */
+export function endWithHead(res: ServerResponse, status: number, headers: RawHeaders): void {
+  if (isHttp2(res.req)) {
+    res.statusCode = status
+    for (const [name, value] of Object.entries(grouped(headers))) res.setHeader(name, value)
+  } else {
+    writeHead(res, status, undefined, headers)
+  }
+  res.end()
+}
+
+function grouped(headers: RawHeaders): Record<string, string | string[]> {
+  const all: Record<string, string | string[]> = Object.create(null)
   for (const [name, value] of pairsOf(headers)) {
     const key = name.toLowerCase()
     if (key === 'connection') continue
-    const values = grouped[key] ?? []
-    values.push(value)
-    grouped[key] = values
+    const before = all[key]
+    // One value as such: node takes no list for a header that may be there once only.
+    all[key] = before === undefined ? value : [before, value].flat()
   }
-  // One value as such: node takes no list for a header that may be there once only.
-  const flat = Object.entries(grouped).map(([name, values]) => [
-    name,
-    values.length === 1 ? values[0] : values,
-  ])
-  res.writeHead(status, Object.fromEntries(flat))
+  return all
 }
 
 export function addTrailers(res: ServerResponse, pairs: [name: string, value: string][]): void {

@@ -58,10 +58,12 @@ export function createHttpFront(parts: FrontParts): HttpFront {
       const outcome = await parts.authenticate(action, facts, visit.listener)
       if (visit.client.isGone) return
       if (outcome.kind === 'answer') {
+        visit.log.errorReason = outcome.errorReason
         visit.own(outcome.answer)
         return
       }
       identity.push(...outcome.headers)
+      visit.answerHeaders = [...visit.answerHeaders, ...(outcome.responseHeaders ?? [])]
     }
     visit.identity = identity
     act(visit, rule, facts)
