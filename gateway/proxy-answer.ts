@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { constants, type ServerHttp2Stream } from 'node:http2'
 import type { Clock } from './core/clock.ts'
 import { endUnread } from './linger.ts'
 import type { FaultAnswer } from './proxy-fault.ts'
@@ -41,6 +42,13 @@ function grouped(headers: RawHeaders): Record<string, string | string[]> {
     all[key] = before === undefined ? value : [before, value].flat()
   }
   return all
+}
+
+/** Ends an answer of which not all came: half of one must never look like a whole one. */
+export function cutOff(res: ServerResponse): void {
+  const { stream } = res as ServerResponse & { stream?: ServerHttp2Stream }
+  if (isHttp2(res.req) && stream) stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+  else res.destroy()
 }
 
 export function addTrailers(res: ServerResponse, pairs: [name: string, value: string][]): void {

@@ -5,9 +5,10 @@ import {
   type IncomingHttpHeaders,
   type OutgoingHttpHeaders,
 } from 'node:http2'
+import { setImmediate } from 'node:timers'
 import type { Clock, Timer } from './core/clock.ts'
 import { messageOf } from './core/fault.ts'
-import { addTrailers, endWithHead, sendWhole, writeHead } from './proxy-answer.ts'
+import { addTrailers, cutOff, endWithHead, sendWhole, writeHead } from './proxy-answer.ts'
 import type { ProxyCall } from './proxy-call.ts'
 import { faultOf, type OnFault, type ProxyFault, type ProxyTarget } from './proxy-fault.ts'
 import { type RequestHead1, requestHead } from './proxy-head.ts'
@@ -111,7 +112,8 @@ export class Http2Exchange {
     stream.on('data', (chunk: Uint8Array) => {
       this.#received += chunk.length
     })
-    stream.once('end', () => this.#ended())
+    // Node lets what is read of a stream that is reset end first, as if it had been finished.
+    stream.once('end', () => setImmediate(() => this.#ended()))
     stream.on('error', () => {})
     stream.once('close', () => this.#streamClosed())
     stream.once('wantTrailers', () => {
@@ -172,7 +174,8 @@ export class Http2Exchange {
 
   #ended(): void {
     const { req, res } = this.#options
-    if (this.#over || !res.headersSent) return
+    const wasReset = (this.#stream?.rstCode ?? NGHTTP2_NO_ERROR) !== NGHTTP2_NO_ERROR
+    if (this.#over || !res.headersSent || wasReset) return
     this.#over = true
     addTrailers(res, this.#trailers)
     res.end()
@@ -186,6 +189,10 @@ export class Http2Exchange {
     if (this.#over) return
     const code = this.#stream?.rstCode ?? NGHTTP2_NO_ERROR
     const { res } = this.#options
+    if (code === NGHTTP2_NO_ERROR && this.#stream?.readableEnded && res.headersSent) {
+      this.#ended()
+      return
+    }
     // RFC 9113, 8.7: a refused stream was not looked at, and may be sent again.
     if (code === NGHTTP2_REFUSED_STREAM && this.#bodiless && !this.#retried && !res.headersSent) {
       this.#retried = true
@@ -222,8 +229,7 @@ export class Http2Exchange {
     const answer = onFault({ ...fault, late })
     req.unpipe()
     this.#stream?.close(NGHTTP2_CANCEL)
-    // Half an answer must never look like a whole one.
-    if (late) res.destroy()
+    if (late) cutOff(res)
     else sendWhole(req, res, answer, clock)
   }
 

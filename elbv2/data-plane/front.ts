@@ -24,7 +24,8 @@ export function createHttpFront(parts: FrontParts): HttpFront {
     const log = new RequestLog(listener, peer, head, typeOf(peer, client), trace, parts.clock)
     log.classification = isHttp2(req) ? COMPLIANT : classify(head)
     const visit = new Visit(parts, listener, peer, client, head, log)
-    client.onceOver(() => visit.over())
+    // The proxy, told of the same end, first says what passed.
+    client.onceOver(() => queueMicrotask(() => visit.over()))
     try {
       lead(visit)
     } catch (error) {
