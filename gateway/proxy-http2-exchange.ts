@@ -109,9 +109,6 @@ export class Http2Exchange {
     stream.once('trailers', (headers) => {
       this.#trailers = trailerPairs(rawOf(headers))
     })
-    stream.on('data', (chunk: Uint8Array) => {
-      this.#received += chunk.length
-    })
     // Node lets what is read of a stream that is reset end first, as if it had been finished.
     stream.once('end', () => setImmediate(() => this.#ended()))
     stream.on('error', () => {})
@@ -161,6 +158,7 @@ export class Http2Exchange {
         // A client of gRPC tells an answer that is a head alone from one that lost its trailers.
         this.#over = true
         endWithHead(res, status, headers)
+        this.#stream?.resume()
         return
       }
       writeHead(res, status, undefined, headers)
@@ -169,6 +167,10 @@ export class Http2Exchange {
       return
     }
     res.flushHeaders()
+    // Not before: Deno would hand on data that came with the head first.
+    this.#stream?.on('data', (chunk: Uint8Array) => {
+      this.#received += chunk.length
+    })
     this.#stream?.pipe(res, { end: false })
   }
 
