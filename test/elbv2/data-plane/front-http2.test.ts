@@ -194,7 +194,7 @@ test('aborts cross both ways', async () => {
     stream.respond({})
     stream.write('half')
     if (headers[':path'] === '/reset') stream.on('data', () => stream.close(INTERNAL_ERROR))
-    if (headers[':path'] === '/die') stream.on('data', () => stream.session?.destroy())
+    if (headers[':path'] === '/die') stream.on('data', () => target.hangUp())
   })
   const { target: live, listener } = inFront(world, 'HTTP2', target.port)
   const client = await http2Front(world, listener)

@@ -11,7 +11,7 @@ import {
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from 'node:http2'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { HttpFront } from '../../../elbv2/data-plane/model.ts'
 import { peerOf } from '../../../elbv2/data-plane/peer.ts'
 import type { FrontWorld } from './front-world.ts'
@@ -19,6 +19,8 @@ import type { FrontWorld } from './front-world.ts'
 export interface Http2Target {
   readonly port: number
   readonly sessions: readonly ServerHttp2Session[]
+  /** Hangs up on whoever is there. */
+  hangUp(): void
 }
 
 async function listening(world: FrontWorld, server: Http2Server): Promise<number> {
@@ -47,7 +49,12 @@ export async function http2Target(
     stream.on('error', () => {})
     onStream(stream, headers)
   })
-  return { port: await listening(world, server), sessions }
+  const sockets = new Set<Socket>()
+  server.on('connection', (socket: Socket) => sockets.add(socket))
+  const hangUp = () => {
+    for (const socket of sockets) socket.destroy()
+  }
+  return { port: await listening(world, server), sessions, hangUp }
 }
 
 /** A port of HTTP/2 for a listener, as the one of HTTPS feeds the front, without its TLS. */
