@@ -4,7 +4,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { messageOf } from '../../gateway/core/fault.ts'
 import { isHttp2, requestHead } from '../../gateway/proxy-head.ts'
-import { type Client, upgradeClient, webClient } from './client.ts'
+import { isBodiless } from '../../gateway/proxy-headers.ts'
+import { type Client, responseOn, upgradeClient, webClient } from './client.ts'
 import { COMPLIANT, classify } from './desync.ts'
 import { factsOf } from './facts.ts'
 import { forward } from './forward.ts'
@@ -105,7 +106,12 @@ export function createHttpFront(parts: FrontParts): HttpFront {
     socket: Duplex,
     head: Buffer,
   ): void {
-    take(listener, peer, upgradeClient(req, socket, head))
+    // A body is not read any more where node has seen an upgrade: one with a body is refused.
+    const isWebSocket = req.headers.upgrade?.toLowerCase() === 'websocket'
+    const client = isWebSocket || !isBodiless(requestHead(req))
+      ? upgradeClient(req, socket, head)
+      : webClient(req, responseOn(socket, req), parts.clock)
+    take(listener, peer, client)
   }
 
   return { web, upgrade }

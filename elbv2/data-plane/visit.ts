@@ -1,3 +1,4 @@
+import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FaultAnswer } from '../../gateway/proxy-fault.ts'
 import { isHttp2 } from '../../gateway/proxy-head.ts'
@@ -71,7 +72,7 @@ export class Visit {
     for (const [name, value] of headers) if (name !== 'Server') raw.push(name, value)
     return {
       status,
-      reason: reason ?? ownReason(status),
+      reason: reason ?? (ownReason(status) || STATUS_CODES[status] || ''),
       headers: pairsOf(this.dressed(raw)),
       body,
       close: close || this.isAlone,
