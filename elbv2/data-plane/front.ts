@@ -18,8 +18,12 @@ import { RequestLog } from './request-log.ts'
 import { Visit } from './visit.ts'
 
 export function createHttpFront(parts: FrontParts): HttpFront {
+  /** Connections that end with the request they are at: node still hands on what was sent behind it. */
+  const ending = new WeakSet<Duplex>()
+
   function take(listener: LiveListener, peer: Peer, client: Client): void {
-    const { req } = client
+    const { req, socket } = client
+    if (socket && ending.has(socket)) return
     const head = originForm(requestHead(req))
     const trace = traceIdOf(head.rawHeaders, parts.ids, parts.clock.now())
     const log = new RequestLog(listener, peer, head, typeOf(peer, client), trace, parts.clock)
@@ -37,6 +41,8 @@ export function createHttpFront(parts: FrontParts): HttpFront {
   function lead(visit: Visit): void {
     const { listener, peer, head, log } = visit
     const refused = refusalOf(head, log.classification, listener.balancer.settings)
+    const { socket } = visit.client
+    if (socket && (refused !== undefined || visit.isAlone)) ending.add(socket)
     if (refused !== undefined) {
       visit.own(ownPage(refused), { close: true })
       return
@@ -108,9 +114,10 @@ export function createHttpFront(parts: FrontParts): HttpFront {
   ): void {
     // A body is not read any more where node has seen an upgrade: one with a body is refused.
     const isWebSocket = req.headers.upgrade?.toLowerCase() === 'websocket'
-    const client = isWebSocket || !isBodiless(requestHead(req))
-      ? upgradeClient(req, socket, head)
-      : webClient(req, responseOn(socket, req), parts.clock)
+    const client =
+      isWebSocket || !isBodiless(requestHead(req))
+        ? upgradeClient(req, socket, head)
+        : webClient(req, responseOn(socket, req), parts.clock)
     take(listener, peer, client)
   }
 
