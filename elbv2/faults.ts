@@ -33,3 +33,7 @@ export function listenerNotFound(arn: string): AwsFault {
 export function ruleNotFound(arn: string): AwsFault {
   return fault('RuleNotFoundException', `Rule '${arn}' not found`)
 }
+
+export function trustStoreNotFound(arn: string): AwsFault {
+  return fault('TrustStoreNotFoundException', `Trust store '${arn}' not found`)
+}

@@ -18,6 +18,17 @@ export interface Histogram {
 /** Figures that are asked for when somebody looks: label values with their number. */
 export type ReadGauge = () => Iterable<readonly [labels: readonly string[], value: number]>
 
+/** A histogram that its owner keeps; `counts` has a figure a bound, those above the last left out. */
+export interface DurationCounts {
+  /** Upper bounds in seconds, ascending. */
+  readonly boundsS: readonly number[]
+  readonly counts: ArrayLike<number>
+  readonly sumS: number
+  readonly count: number
+}
+
+export type ReadDurations = () => Iterable<readonly [labels: readonly string[], DurationCounts]>
+
 /** A registry whose `render` is the Prometheus text format, version 0.0.4. */
 export interface Metrics {
   counter(name: string, help: string, labels?: readonly string[]): Counter
@@ -25,6 +36,13 @@ export interface Metrics {
   gauge(name: string, help: string, labels: readonly string[], read: ReadGauge): void
   /** A figure that only grows and that its owner counts already. */
   countedElsewhere(name: string, help: string, labels: readonly string[], read: ReadGauge): void
+  /** Durations that their owner counts already. */
+  durationsElsewhere(
+    name: string,
+    help: string,
+    labels: readonly string[],
+    read: ReadDurations,
+  ): void
   render(): string
 }
 
@@ -61,6 +79,13 @@ export function createMetrics(): Metrics {
     },
     countedElsewhere(name, help, labels, read) {
       families.push(() => rendered(name, 'counter', help, labels, read))
+    },
+    durationsElsewhere(name, help, labels, read) {
+      families.push(() => {
+        let text = head(name, 'histogram', help)
+        for (const [values, found] of read()) text += histogramOf(found, name, labels, values)
+        return text
+      })
     },
     render: () => families.map((family) => family()).join(''),
   }
@@ -133,17 +158,32 @@ class Distribution {
   }
 
   render(name: string, labels: readonly string[], values: readonly string[]): string {
-    const withBound = [...labels, 'le']
-    let text = ''
-    let below = 0
-    for (const [i, bound] of BUCKETS_S.entries()) {
-      below += this.#counts[i] as number
-      text += sample(`${name}_bucket`, withBound, [...values, String(bound)], below)
+    const found = {
+      boundsS: BUCKETS_S,
+      counts: this.#counts,
+      sumS: this.#sum,
+      count: this.#count,
     }
-    text += sample(`${name}_bucket`, withBound, [...values, '+Inf'], this.#count)
-    text += sample(`${name}_sum`, labels, values, this.#sum)
-    return text + sample(`${name}_count`, labels, values, this.#count)
+    return histogramOf(found, name, labels, values)
   }
+}
+
+function histogramOf(
+  { boundsS, counts, sumS, count }: DurationCounts,
+  name: string,
+  labels: readonly string[],
+  values: readonly string[],
+): string {
+  const withBound = [...labels, 'le']
+  let text = ''
+  let below = 0
+  for (const [i, bound] of boundsS.entries()) {
+    below += counts[i] ?? 0
+    text += sample(`${name}_bucket`, withBound, [...values, String(bound)], below)
+  }
+  text += sample(`${name}_bucket`, withBound, [...values, '+Inf'], count)
+  text += sample(`${name}_sum`, labels, values, sumS)
+  return text + sample(`${name}_count`, labels, values, count)
 }
 
 function rendered(

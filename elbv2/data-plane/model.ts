@@ -24,6 +24,8 @@ export interface LiveTarget {
   health: TargetHealth
   /** When it last became healthy, in milliseconds since the epoch: slow start counts from there. */
   healthySinceMs: number | undefined
+  /** Whether it became healthy beside targets that had their full share already: only then it starts slowly. */
+  slowStart: boolean
   /** Requests or connections under way. Raised and lowered by who sends them. */
   inFlight: number
 }
@@ -35,6 +37,8 @@ export interface LiveGroup {
   settings: GroupSettings
   /** In the order of registration, draining ones included. Replaced whole, never changed in place. */
   targets: readonly LiveTarget[]
+  /** Another number whenever its targets, their health or its settings are others. */
+  revision: number
 }
 
 /** The head of a client's request as rules and actions see it. */
@@ -171,9 +175,17 @@ export type Authenticated =
   /** The request goes on, with these headers in place of any that the client sent under their names. */
   | {
       readonly kind: 'allow'
+      /** Names in lower case; an empty value says that what the client sent is only taken away. */
       readonly headers: readonly (readonly [name: string, value: string])[]
+      /** Added to the answer, e.g. the cookies of a session that was refreshed. */
+      readonly responseHeaders?: readonly (readonly [name: string, value: string])[]
     }
-  | { readonly kind: 'answer'; readonly answer: OwnAnswer }
+  | {
+      readonly kind: 'answer'
+      readonly answer: OwnAnswer
+      /** As access logs name it, e.g. `AuthInvalidCookie`. */
+      readonly errorReason?: string
+    }
 
 /** Carries out an authentication action. */
 export type Authenticate = (

@@ -1,0 +1,50 @@
+import { request as httpRequest, type IncomingMessage } from 'node:http'
+import { request as httpsRequest } from 'node:https'
+import { FAILED, GOOD, type ProbeResult, wrongCode } from './health-state.ts'
+import { authorityOf, type Endpoint, type HttpCheck } from './probe.ts'
+
+export const USER_AGENT = 'ELB-HealthChecker/2.0'
+/** Of an answer's body; what comes after is not waited for. The code has decided already. */
+export const MAX_BODY_BYTES = 64 * 1024
+/** Of an answer's head, by node's own limit. */
+const MAX_HEADER_BYTES = 16 * 1024
+
+/** GET over HTTP/1.1. Redirects are answers like any other; a certificate is not verified, as ALB does not. */
+export function probeHttp(
+  { path, isTls, matches }: HttpCheck,
+  at: Endpoint,
+  signal: AbortSignal,
+): Promise<ProbeResult> {
+  return new Promise((resolve) => {
+    let result: ProbeResult = FAILED
+    const request = (isTls ? httpsRequest : httpRequest)({
+      host: at.host,
+      port: at.port,
+      path,
+      agent: false,
+      headers: { Host: authorityOf(at), 'User-Agent': USER_AGENT, Connection: 'close' },
+      maxHeaderSize: MAX_HEADER_BYTES,
+      rejectUnauthorized: false,
+    })
+    const settle = () => {
+      signal.removeEventListener('abort', settle)
+      request.destroy()
+      resolve(result)
+    }
+    signal.addEventListener('abort', settle)
+    request.once('socket', (socket) => socket.unref())
+    request.on('error', settle)
+    request.once('response', (response: IncomingMessage) => {
+      const { statusCode = 0 } = response
+      result = matches(statusCode) ? GOOD : wrongCode(statusCode)
+      let bytes = 0
+      response.on('data', (chunk: Uint8Array) => {
+        bytes += chunk.length
+        if (bytes > MAX_BODY_BYTES) settle()
+      })
+      response.once('close', settle)
+      response.on('error', settle)
+    })
+    request.end()
+  })
+}

@@ -1,0 +1,21 @@
+import { connect } from 'node:net'
+import { FAILED, GOOD, type ProbeResult } from './health-state.ts'
+import type { Endpoint } from './probe.ts'
+
+/** Good is whoever takes a connection, which is closed at once. */
+export function probeTcp({ host, port }: Endpoint, signal: AbortSignal): Promise<ProbeResult> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port })
+    socket.unref()
+    const settle = (result: ProbeResult) => {
+      signal.removeEventListener('abort', onAbort)
+      socket.destroy()
+      resolve(result)
+    }
+    const onAbort = () => settle(FAILED)
+    signal.addEventListener('abort', onAbort)
+    socket.once('connect', () => settle(GOOD))
+    // Stays: a socket that was destroyed may still have an error to tell.
+    socket.on('error', () => settle(FAILED))
+  })
+}
