@@ -36,7 +36,7 @@ export const HELLO_MS = 10_000
 /** Waits for the whole message and puts the bytes back: the socket is paused then, and as it was. */
 export function readClientHello(socket: Socket, clock: Clock): Promise<FirstBytes> {
   return new Promise((resolve) => {
-    let bytes = Buffer.alloc(0)
+    let bytes: Buffer = Buffer.alloc(0)
     const timer = clock.after(HELLO_MS, () => done({ kind: 'nothing' }))
     const onData = (chunk: Buffer) => {
       bytes = bytes.length === 0 ? chunk : Buffer.concat([bytes, chunk])

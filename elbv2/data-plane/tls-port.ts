@@ -1,0 +1,194 @@
+/**
+ * A TCP port under TLS: which listener and which certificate a client gets is decided on its first
+ * message, then node's TLS takes the connection with that listener's versions, ciphers and trust store.
+ */
+import { constants } from 'node:crypto'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { createServer as createTlsServer, type Server, type TLSSocket } from 'node:tls'
+import type { Clock } from '../../gateway/core/clock.ts'
+import { messageOf } from '../../gateway/core/fault.ts'
+import type { Logger } from '../../gateway/core/log.ts'
+import type { Elbv2Rows, ListenerRow, TrustStoreRow } from '../rows.ts'
+import type { Certificates, ServedCertificate } from './certificates.ts'
+import { HELLO_MS, readClientHello } from './client-hello.ts'
+import type { LiveListener, OpenPort, Peer, PortListeners } from './model.ts'
+import { clientAuthOptions, clientCertificateOf, isMutual, refusalOf } from './mutual-tls.ts'
+import { plainAddress } from './plain-address.ts'
+import type { SecurityPolicies } from './security-policy.ts'
+import { chooseCertificate, chooseListener } from './tls-choice.ts'
+
+export interface SecureConnection {
+  /** ARN of the listener whose certificate and policy it has. */
+  readonly listenerArn: string
+  /** Whether the client named that listener's load balancer when TLS began. */
+  readonly named: boolean
+  readonly peer: Peer
+}
+
+export interface TlsPortOptions {
+  readonly certificates: Certificates
+  readonly policies: SecurityPolicies
+  readonly rows: Pick<Elbv2Rows, 'trustStores'>
+  readonly clock: Clock
+  readonly log: Logger
+  readonly maxConnections: number
+  /** In the order of preference; none: ALPN is not spoken. */
+  alpnOf(listener: LiveListener): readonly string[]
+  onSecure(socket: TLSSocket, connection: SecureConnection): void
+  /** A client that speaks no TLS; its socket is paused, with what it said. */
+  onPlain(socket: Socket): void
+}
+
+export interface TlsPort {
+  /** The number that it has, also where any was asked for. */
+  readonly port: number
+  /** Takes no new connections; resolves when the last one is closed, or cut off after `graceMs`. */
+  close: OpenPort['close']
+}
+
+/** One TLS server for each listener and certificate that clients have met. */
+interface Profile {
+  readonly row: ListenerRow
+  readonly trustStore: TrustStoreRow | undefined
+  readonly named: boolean
+  readonly alpn: readonly string[]
+  readonly server: Server
+}
+
+export async function openTlsPort(
+  host: string,
+  listeners: PortListeners,
+  options: TlsPortOptions,
+): Promise<TlsPort> {
+  const { certificates, clock, log, maxConnections } = options
+  const profiles = new WeakMap<ServedCertificate, Profile[]>()
+  const open = new Set<Socket>()
+
+  async function accept(socket: Socket): Promise<void> {
+    const first = await readClientHello(socket, clock)
+    if (first.kind === 'nothing') return void socket.destroy()
+    if (first.kind === 'other') return options.onPlain(socket)
+    const { serverName } = first.hello
+    const chosen = await chooseListener(listeners, serverName, (one) => certificates.of(one))
+    const served = chosen ? await certificates.of(chosen.listener) : []
+    const certificate = chooseCertificate(served, first.hello, clock.now())
+    const profile =
+      chosen && certificate ? profileOf(chosen.listener, chosen.named, certificate) : undefined
+    if (!profile || socket.destroyed) return void socket.destroy()
+    profile.server.emit('connection', socket)
+  }
+
+  function profileOf(
+    listener: LiveListener,
+    named: boolean,
+    certificate: ServedCertificate,
+  ): Profile | undefined {
+    const { row } = listener
+    const alpn = options.alpnOf(listener)
+    const trustStoreArn = row.mutualAuthentication?.TrustStoreArn
+    const trustStore = trustStoreArn ? options.rows.trustStores.get(trustStoreArn) : undefined
+    const known = profiles.get(certificate) ?? []
+    const same = known.find(
+      (one) =>
+        one.row === row &&
+        one.named === named &&
+        one.trustStore === trustStore &&
+        String(one.alpn) === String(alpn),
+    )
+    if (same) return same
+    const server = serverFor(listener, named, certificate, trustStore, alpn)
+    if (!server) return undefined
+    const profile = { row, trustStore, named, alpn, server }
+    const others = known.filter((one) => one.row.arn !== row.arn || one.row === row)
+    profiles.set(certificate, [...others, profile])
+    return profile
+  }
+
+  function serverFor(
+    { row }: LiveListener,
+    named: boolean,
+    certificate: ServedCertificate,
+    trustStore: TrustStoreRow | undefined,
+    alpn: readonly string[],
+  ): Server | undefined {
+    const auth = clientAuthOptions(row, trustStore)
+    if (!auth) {
+      log.warn('nobody is let in: the trust store has no certificates', { listener: row.arn })
+      return undefined
+    }
+    const server = createTlsServer({
+      ...options.policies.options(row.sslPolicy),
+      ...auth,
+      // AWS resumes no sessions with mutual TLS: a revocation holds from the next connection on.
+      ...(isMutual(row) && { secureOptions: constants.SSL_OP_NO_TICKET }),
+      key: certificate.key,
+      cert: certificate.chain,
+      ...(alpn.length > 0 && { ALPNProtocols: [...alpn] }),
+      handshakeTimeout: HELLO_MS,
+    })
+    server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
+      log.debug('a TLS handshake failed', { listener: row.arn, code: error.code })
+      socket.destroy()
+    })
+    server.on('secureConnection', (socket) => {
+      socket.on('error', () => socket.destroy())
+      const why = refusalOf(row, trustStore, socket)
+      if (why === undefined) {
+        const peer = securePeer(socket, row, certificate.arn)
+        return options.onSecure(socket, { listenerArn: row.arn, named, peer })
+      }
+      log.debug('a client is not let in', { listener: row.arn, why })
+      socket.destroy()
+    })
+    return server
+  }
+
+  const server = createServer({ noDelay: true }, (socket) => {
+    open.add(socket)
+    socket.once('close', () => open.delete(socket))
+    socket.on('error', () => socket.destroy())
+    accept(socket).catch((thrown) => {
+      log.error('a TLS connection could not be served', { why: messageOf(thrown) })
+      socket.destroy()
+    })
+  })
+  server.maxConnections = maxConnections
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(listeners.port, host, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+  return {
+    port: (server.address() as AddressInfo).port,
+    close(graceMs) {
+      return new Promise((resolve) => {
+        const cut = clock.after(graceMs, () => {
+          for (const socket of open) socket.destroy()
+        })
+        server.close(() => {
+          cut.cancel()
+          resolve()
+        })
+      })
+    },
+  }
+}
+
+function securePeer(socket: TLSSocket, row: ListenerRow, certificateArn: string | undefined): Peer {
+  const { servername } = socket as { servername?: string | false }
+  const clientCertificate = isMutual(row) ? clientCertificateOf(socket) : undefined
+  return {
+    sourceIp: plainAddress(socket.remoteAddress),
+    sourcePort: socket.remotePort ?? 0,
+    protocol: 'https',
+    tls: {
+      version: socket.getProtocol() ?? '',
+      cipher: socket.getCipher().standardName,
+      ...(typeof servername === 'string' && { serverName: servername }),
+      ...(certificateArn !== undefined && { certificateArn }),
+      ...(clientCertificate && { clientCertificate }),
+    },
+  }
+}
