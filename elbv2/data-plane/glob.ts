@@ -2,6 +2,7 @@
  * The wildcards of rule conditions: `*` stands for any number of characters, `?` for exactly one;
  * `\*`, `\?` and `\\` stand for the character itself. A backslash before anything else is one.
  */
+
 export interface GlobOptions {
   /** Of ASCII letters. */
   readonly ignoreCase?: boolean
@@ -18,15 +19,30 @@ const [UPPER_A, UPPER_Z, TO_LOWER] = [65, 90, 32]
 export function compileGlob(pattern: string, { ignoreCase = false }: GlobOptions = {}): Matcher {
   const codes = parse(pattern, ignoreCase)
   if (!ignoreCase) {
-    const first = codes.findIndex((code) => code < 0)
-    const literal = (first === -1 ? codes : codes.slice(0, first))
-      .map((code) => String.fromCharCode(code))
-      .join('')
-    if (first === -1) return (text) => text === literal
-    if (first === codes.length - 1 && codes[first] === ANY)
-      return (text) => text.startsWith(literal)
+    const wild = codes.findIndex((code) => code < 0)
+    if (wild === -1) return equalTo(textOf(codes))
+    // `/img/*` and `*.example.com` are most of what is ever written.
+    const only = codes[wild] === ANY && codes.findLastIndex((code) => code < 0) === wild
+    if (only && wild === codes.length - 1) return startingWith(textOf(codes.slice(0, -1)))
+    if (only && wild === 0) return endingWith(textOf(codes.slice(1)))
   }
   return (text) => matches(codes, text, ignoreCase)
+}
+
+function textOf(codes: readonly number[]): string {
+  return codes.map((code) => String.fromCharCode(code)).join('')
+}
+
+function equalTo(whole: string): Matcher {
+  return (text) => text === whole
+}
+
+function startingWith(start: string): Matcher {
+  return (text) => text.startsWith(start)
+}
+
+function endingWith(end: string): Matcher {
+  return (text) => text.endsWith(end)
 }
 
 function parse(pattern: string, ignoreCase: boolean): number[] {

@@ -1,11 +1,9 @@
 /** The conditions of rules, made ready once so that a request costs little. */
 import type * as sdk from '@aws-sdk/client-elastic-load-balancing-v2'
-import { compileGlob } from './glob.ts'
+import { compileGlob, type Matcher } from './glob.ts'
 import type { Condition } from './model.ts'
 import { compileRegex } from './regex.ts'
 import { compileCidrs } from './source-ip.ts'
-
-type Matcher = (text: string) => boolean
 
 interface Field {
   /** What it costs to look at, as a rank: cheap conditions are asked first. */
