@@ -13,7 +13,7 @@ import type { Certificates, ServedCertificate } from './certificates.ts'
 import { HELLO_MS, readClientHello } from './client-hello.ts'
 import type { LiveListener, OpenPort, Peer, PortListeners } from './model.ts'
 import { clientAuthOptions, clientCertificateOf, isMutual, refusalOf } from './mutual-tls.ts'
-import { plainAddress } from './plain-address.ts'
+import { peerOf } from './peer.ts'
 import type { SecurityPolicies } from './security-policy.ts'
 import { chooseCertificate, chooseListener } from './tls-choice.ts'
 
@@ -179,16 +179,11 @@ export async function openTlsPort(
 function securePeer(socket: TLSSocket, row: ListenerRow, certificateArn: string | undefined): Peer {
   const { servername } = socket as { servername?: string | false }
   const clientCertificate = isMutual(row) ? clientCertificateOf(socket) : undefined
-  return {
-    sourceIp: plainAddress(socket.remoteAddress),
-    sourcePort: socket.remotePort ?? 0,
-    protocol: 'https',
-    tls: {
-      version: socket.getProtocol() ?? '',
-      cipher: socket.getCipher().standardName,
-      ...(typeof servername === 'string' && { serverName: servername }),
-      ...(certificateArn !== undefined && { certificateArn }),
-      ...(clientCertificate && { clientCertificate }),
-    },
-  }
+  return peerOf(socket, 'https', {
+    version: socket.getProtocol() ?? '',
+    cipher: socket.getCipher().standardName,
+    ...(typeof servername === 'string' && { serverName: servername }),
+    ...(certificateArn !== undefined && { certificateArn }),
+    ...(clientCertificate && { clientCertificate }),
+  })
 }

@@ -1,6 +1,7 @@
 /** Listeners, certificates and clients for tests of TLS and of network load balancers. */
 import { createPrivateKey, type KeyObject } from 'node:crypto'
 import type { LiveListener, PortListeners } from '../../../elbv2/data-plane/model.ts'
+import { hostName } from '../../../elbv2/data-plane/port.ts'
 import {
   createAuthority,
   issueCertificate,
@@ -74,6 +75,7 @@ export function portListeners(all: () => readonly LiveListener[]): PortListeners
     port: 0,
     current: all,
     forHost: (host) =>
-      all().find(({ balancer }) => balancer.dnsName === host?.toLowerCase()) ?? all()[0],
+      all().find(({ balancer }) => host !== undefined && balancer.dnsName === hostName(host)) ??
+      all()[0],
   }
 }
