@@ -44,12 +44,14 @@ export function refusalOf(
   row: ListenerRow,
   trustStore: TrustStoreRow | undefined,
   socket: TLSSocket,
+  nowMs: number,
 ): string | undefined {
   if (row.mutualAuthentication?.Mode !== 'verify') return undefined
   const chain = chainOf(socket)
   const [leaf] = chain
   if (!leaf || !trustStore) return 'there is no certificate'
-  if (!socket.authorized && !isAuthorizedButForExpiry(row, trustStore, socket, chain)) {
+  const mayBeOld = row.mutualAuthentication.IgnoreClientCertificateExpiry === true
+  if (!socket.authorized && !(mayBeOld && isExpiredButTrusted(trustStore, chain, nowMs))) {
     return `the certificate is not trusted: ${socket.authorizationError}`
   }
   const revoked = revokedOf(trustStore)
@@ -59,19 +61,15 @@ export function refusalOf(
 
 /**
  * OpenSSL tells the last thing that it found, which for an expired certificate that nobody trusts is
- * that it has expired. So trust is looked at once more.
+ * that it has expired (and Deno's TLS tells another). So trust is looked at once more.
  */
-function isAuthorizedButForExpiry(
-  row: ListenerRow,
+function isExpiredButTrusted(
   trustStore: TrustStoreRow,
-  socket: TLSSocket,
   chain: readonly X509Certificate[],
+  nowMs: number,
 ): boolean {
-  const { authorizationError } = socket as { authorizationError?: unknown }
-  const code =
-    authorizationError instanceof Error ? authorizationError.message : String(authorizationError)
-  if (row.mutualAuthentication?.IgnoreClientCertificateExpiry !== true) return false
-  return code.includes('CERT_HAS_EXPIRED') && isTrusted(chain, anchorsOf(trustStore))
+  const isExpired = chain.some(({ validTo }) => Date.parse(validTo) <= nowMs)
+  return isExpired && isTrusted(chain, anchorsOf(trustStore))
 }
 
 function isTrusted(

@@ -132,7 +132,7 @@ export async function openTlsPort(
     })
     server.on('secureConnection', (socket) => {
       socket.on('error', () => socket.destroy())
-      const why = refusalOf(row, trustStore, socket)
+      const why = refusalOf(row, trustStore, socket, clock.now())
       if (why === undefined) {
         const peer = securePeer(socket, row, certificate.arn)
         return options.onSecure(socket, { listenerArn: row.arn, named, peer })
