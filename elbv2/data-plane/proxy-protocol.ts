@@ -5,7 +5,8 @@
 import { Buffer } from 'node:buffer'
 import { isIPv6 } from 'node:net'
 
-export interface ProxiedFlow {
+/** What tells one flow of clients from another. */
+export interface FlowEnds {
   readonly protocol: 'tcp' | 'udp'
   readonly sourceIp: string
   readonly sourcePort: number
@@ -30,7 +31,7 @@ const TLV_HEAD_BYTES = 3
 const POLYNOMIAL = 0x82f63b78
 
 /** What a target is told before the bytes of its client; without a flow, what a health check says. */
-export function proxyHeader(flow: ProxiedFlow | undefined): Buffer {
+export function proxyHeader(flow: FlowEnds | undefined): Buffer {
   const header = Buffer.alloc(HEADER_BYTES)
   SIGNATURE.copy(header)
   header[12] = flow ? VERSION_PROXY : VERSION_LOCAL
@@ -50,7 +51,7 @@ export function proxyHeader(flow: ProxiedFlow | undefined): Buffer {
   return header
 }
 
-function addressesOf(flow: ProxiedFlow): Buffer {
+function addressesOf(flow: FlowEnds): Buffer {
   const ports = Buffer.alloc(4)
   ports.writeUInt16BE(flow.sourcePort, 0)
   ports.writeUInt16BE(flow.destinationPort, 2)

@@ -3,7 +3,7 @@
  * message, then node's TLS takes the connection with that listener's versions, ciphers and trust store.
  */
 import { constants } from 'node:crypto'
-import { type AddressInfo, createServer, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { createServer as createTlsServer, type Server, type TLSSocket } from 'node:tls'
 import type { Clock } from '../../gateway/core/clock.ts'
 import { messageOf } from '../../gateway/core/fault.ts'
@@ -11,10 +11,11 @@ import type { Logger } from '../../gateway/core/log.ts'
 import type { Elbv2Rows, ListenerRow, TrustStoreRow } from '../rows.ts'
 import type { Certificates, ServedCertificate } from './certificates.ts'
 import { HELLO_MS, readClientHello } from './client-hello.ts'
-import type { LiveListener, OpenPort, Peer, PortListeners } from './model.ts'
+import type { LiveListener, Peer, PortListeners } from './model.ts'
 import { clientAuthOptions, clientCertificateOf, isMutual, refusalOf } from './mutual-tls.ts'
 import { peerOf } from './peer.ts'
 import type { SecurityPolicies } from './security-policy.ts'
+import { listenTcp, type NumberedPort } from './tcp-server.ts'
 import { chooseCertificate, chooseListener } from './tls-choice.ts'
 
 export interface SecureConnection {
@@ -32,18 +33,12 @@ export interface TlsPortOptions {
   readonly clock: Clock
   readonly log: Logger
   readonly maxConnections: number
+  readonly allowHalfOpen?: boolean
   /** In the order of preference; none: ALPN is not spoken. */
   alpnOf(listener: LiveListener): readonly string[]
   onSecure(socket: TLSSocket, connection: SecureConnection): void
   /** A client that speaks no TLS; its socket is paused, with what it said. */
   onPlain(socket: Socket): void
-}
-
-export interface TlsPort {
-  /** The number that it has, also where any was asked for. */
-  readonly port: number
-  /** Takes no new connections; resolves when the last one is closed, or cut off after `graceMs`. */
-  close: OpenPort['close']
 }
 
 /** One TLS server for each listener and certificate that clients have met. */
@@ -59,10 +54,9 @@ export async function openTlsPort(
   host: string,
   listeners: PortListeners,
   options: TlsPortOptions,
-): Promise<TlsPort> {
-  const { certificates, clock, log, maxConnections } = options
+): Promise<NumberedPort> {
+  const { certificates, clock, log, maxConnections, allowHalfOpen = false } = options
   const profiles = new WeakMap<ServedCertificate, Profile[]>()
-  const open = new Set<Socket>()
 
   async function accept(socket: Socket): Promise<void> {
     const first = await readClientHello(socket, clock)
@@ -143,37 +137,19 @@ export async function openTlsPort(
     return server
   }
 
-  const server = createServer({ noDelay: true }, (socket) => {
-    open.add(socket)
-    socket.once('close', () => open.delete(socket))
-    socket.on('error', () => socket.destroy())
-    accept(socket).catch((thrown) => {
-      log.error('a TLS connection could not be served', { why: messageOf(thrown) })
-      socket.destroy()
-    })
-  })
-  server.maxConnections = maxConnections
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(listeners.port, host, () => {
-      server.off('error', reject)
-      resolve()
-    })
-  })
-  return {
-    port: (server.address() as AddressInfo).port,
-    close(graceMs) {
-      return new Promise((resolve) => {
-        const cut = clock.after(graceMs, () => {
-          for (const socket of open) socket.destroy()
-        })
-        server.close(() => {
-          cut.cancel()
-          resolve()
-        })
+  return listenTcp(host, listeners.port, {
+    clock,
+    maxConnections,
+    allowHalfOpen,
+    cut: (socket) => socket.destroy(),
+    accept(socket) {
+      socket.on('error', () => socket.destroy())
+      accept(socket).catch((thrown) => {
+        log.error('a TLS connection could not be served', { why: messageOf(thrown) })
+        socket.destroy()
       })
     },
-  }
+  })
 }
 
 function securePeer(socket: TLSSocket, row: ListenerRow, certificateArn: string | undefined): Peer {
