@@ -10,6 +10,9 @@ import { portListeners } from './tls-world.ts'
 
 const test = suite('nlb-tcp')
 
+/** Which of them depends on whether the client was writing at that moment. */
+const RESET = /^(ECONNRESET|EPIPE)$/
+
 type Dial = () => Socket
 
 async function withPort(
@@ -83,7 +86,7 @@ test('tcp: a target that has ended its half still hears its client', async () =>
 
 test('tcp: many megabytes arrive whole through a target that reads slowly', async () => {
   const bytes = 24 * 1024 * 1024
-  let begin = () => {}
+  let target: Socket | undefined
   await withPort(
     async (world) =>
       world.to(
@@ -94,16 +97,16 @@ test('tcp: many megabytes arrive whole through a target that reads slowly', asyn
               count += chunk.length
             })
             socket.pause()
-            begin = () => socket.resume()
+            target = socket
             socket.on('end', () => socket.end(String(count)))
           }),
         ]),
       ),
-    async (world, dial) => {
+    async (_world, dial) => {
       const client = dial()
       client.end(Buffer.alloc(bytes))
-      await until(() => world.only('arn:group/g').inFlight === 1)
-      begin()
+      await until(() => target !== undefined)
+      target?.resume()
       assert.is(await heardBy(client), String(bytes))
     },
   )
@@ -290,7 +293,7 @@ test('tcp: a deregistered target’s connections end with its delay only where t
         await until(() => client.bytesRead === 2)
         world.clock.advance(1_000)
         client.end('c')
-        assert.is(await heard, ends ? 'ECONNRESET' : 'abcbye')
+        assert.match(await heard, ends ? RESET : /^abcbye$/)
       },
     )
   }
@@ -310,7 +313,7 @@ test('tcp: an unhealthy target’s connections are ended unless the group says n
         await until(() => client.bytesRead === 1)
         world.live.setHealth(world.only('arn:group/g'), { state: 'unhealthy' })
         client.end('b')
-        assert.is(await heard, ends === 'true' ? 'ECONNRESET' : 'abbye')
+        assert.match(await heard, ends === 'true' ? RESET : /^abbye$/)
       },
     )
   }
