@@ -117,9 +117,18 @@ export interface TargetRow extends Owned {
   readonly drainingSinceMs?: number
 }
 
+/** An object in S3. */
+export interface ObjectPlace {
+  readonly bucket: string
+  readonly key: string
+  readonly version?: string
+}
+
 export interface TrustStoreRow extends Owned {
   readonly name: string
   readonly status: 'ACTIVE' | 'CREATING'
+  /** Where the bundle was read. */
+  readonly source: ObjectPlace
   /** The certificates, PEM. */
   readonly bundle: string
   readonly numberOfCaCertificates: number
@@ -133,6 +142,8 @@ export interface TrustStoreRow extends Owned {
 export interface Revocation {
   readonly revocationId: number
   readonly type: 'CRL'
+  /** Where the list was read. */
+  readonly source: ObjectPlace
   readonly numberOfRevokedEntries: number
   /** As it was read, base64. */
   readonly content: string
