@@ -14,9 +14,6 @@ const MAX_SESSION_MEMORY = 10
 /** Frames that break the protocol, and streams that were refused, before a connection is cut. */
 const MAX_INVALID_FRAMES = 100
 const MAX_REJECTED_STREAMS = 100
-/** Streams that a client may reset: so many at once, then so many a second (CVE-2023-44487). */
-const RESET_BURST = 1_000
-const RESET_RATE = 33
 
 export interface Http2Options {
   readonly clock: Clock
@@ -72,13 +69,12 @@ export function createHttp2Connections({ clock, log, web }: Http2Options): Http2
   }
 }
 
+/** A client that resets streams without end (CVE-2023-44487) is cut off by node's own limits. */
 function limited(): Http2Server {
   return createServer({
     settings: { maxConcurrentStreams: MAX_STREAMS, maxHeaderListSize: MAX_HEADER_LIST_BYTES },
     maxSessionMemory: MAX_SESSION_MEMORY,
     maxSessionInvalidFrames: MAX_INVALID_FRAMES,
     maxSessionRejectedStreams: MAX_REJECTED_STREAMS,
-    // Node's own types do not know these yet.
-    ...{ streamResetBurst: RESET_BURST, streamResetRate: RESET_RATE },
   })
 }
