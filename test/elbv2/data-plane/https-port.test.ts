@@ -59,11 +59,12 @@ async function otherAuthority() {
   return { ca: (await certificates.authority()).certificate }
 }
 
-test('https: the authority is the same after a restart', async () => {
+test('https: the authority is there when the port is open, and the same after a restart', async () => {
   await withTempDir(async (dir) => {
     const one = liveListener({ dnsName: A })
     let first = ''
     const starts = async (world: World) => {
+      assert.ok(world.isKept)
       first ||= world.ca
       assert.is((await get(world, { ca: first })).status, 200)
     }

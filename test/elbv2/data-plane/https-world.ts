@@ -1,7 +1,10 @@
 /** Ports of HTTPS listeners whose front tells what it was told, and clients of them. */
+import { existsSync } from 'node:fs'
 import { connect as connectHttp2 } from 'node:http2'
 import { request } from 'node:https'
+import { join } from 'node:path'
 import type { ConnectionOptions } from 'node:tls'
+import { AUTHORITY_FILE } from '../../../elbv2/data-plane/authority.ts'
 import { createCertificates } from '../../../elbv2/data-plane/certificates.ts'
 import { createHttpsPort } from '../../../elbv2/data-plane/https-port.ts'
 import type { HttpFront, LiveListener, Peer } from '../../../elbv2/data-plane/model.ts'
@@ -20,6 +23,8 @@ export const B = 'b-2.us-east-1.elb.localhost'
 export interface World {
   readonly port: number
   readonly ca: string
+  /** Whether the authority's file was there when the port was open. */
+  readonly isKept: boolean
   readonly clock: FakeClock
   readonly peers: Peer[]
   readonly trustStores: Map<string, TrustStoreRow>
@@ -59,9 +64,10 @@ export async function withPort(
   })
   const opened = await open('127.0.0.1', portListeners(all))
   const { port } = opened
+  const isKept = dir !== undefined && existsSync(join(dir, AUTHORITY_FILE))
   const { certificate: ca } = await certificates.authority()
   try {
-    await work({ port, ca, clock, peers, trustStores })
+    await work({ port, ca, clock, peers, trustStores, isKept })
   } finally {
     const closed = opened.close(0)
     clock.advance(0)
