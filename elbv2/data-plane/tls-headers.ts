@@ -29,12 +29,17 @@ function factsOf(leaf: string): Pairs {
   const certificate = new X509Certificate(leaf)
   const validity = `NotBefore=${utc(certificate.validFrom)};NotAfter=${utc(certificate.validTo)}`
   return [
-    ['X-Amzn-Mtls-Clientcert-Serial-Number', certificate.serialNumber],
+    ['X-Amzn-Mtls-Clientcert-Serial-Number', wholeBytes(certificate.serialNumber)],
     ['X-Amzn-Mtls-Clientcert-Issuer', distinguished(certificate.issuer)],
     ['X-Amzn-Mtls-Clientcert-Subject', distinguished(certificate.subject)],
     ['X-Amzn-Mtls-Clientcert-Validity', validity],
     ['X-Amzn-Mtls-Clientcert-Leaf', encoded(leaf)],
   ]
+}
+
+/** Deno leaves out a leading zero, and writes in lower case. */
+function wholeBytes(serial: string): string {
+  return (serial.length % 2 ? `0${serial}` : serial).toUpperCase()
 }
 
 /** RFC 2253: the most specific part first. Node gives a part a line, the other way round. */

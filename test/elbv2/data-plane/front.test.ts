@@ -1,8 +1,11 @@
 import { Buffer } from 'node:buffer'
+import { createServer as createSecureServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
 import * as assert from 'uvu/assert'
 import { answerOf, deadPort } from '../../gateway/support-proxy.ts'
 import { frontSuite, get } from './front-suite.ts'
 import { fixed, forwardTo } from './front-world.ts'
+import { TEST_CERTIFICATE, TEST_KEY } from './test-certificate.ts'
 
 const { test, newWorld, raw, http, inFrontOf } = frontSuite('elbv2 front')
 
@@ -199,6 +202,27 @@ test('answers have the headers that the listener sets, in place of the target’
     assert.match(answer, /\r\nX-Frame-Options: SAMEORIGIN\r\n/)
     assert.not.match(answer, /DENY|\r\nserver:/i)
   }
+})
+
+test('a group of HTTPS is asked over TLS, whoever’s certificate its targets show', async () => {
+  const world = newWorld()
+  const server = createSecureServer({ key: TEST_KEY, cert: TEST_CERTIFICATE }, (req, res) => {
+    res.end(`over TLS: ${req.url} ${req.headers['x-forwarded-proto']}`)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  let connections = 0
+  server.on('secureConnection', () => connections++)
+  const group = world.putGroup('g', { protocol: 'HTTPS' })
+  world.targetAt(group, (server.address() as AddressInfo).port)
+  const port = await world.serve(world.listener(world.balancer(), forwardTo(group)))
+  world.onClose(() => {
+    server.closeAllConnections()
+    return new Promise((resolve) => server.close(resolve))
+  })
+  for (let round = 0; round < 3; round++) {
+    assert.match(await world.ask(port, get('/x')), /over TLS: \/x http$/)
+  }
+  assert.is(connections, 1)
 })
 
 test('stickiness: the client gets its cookies and comes to its target again', async () => {
