@@ -113,6 +113,8 @@ export interface TargetRow extends Owned {
   readonly availabilityZone?: string
   readonly quicServerId?: string
   readonly registeredAtMs: number
+  /** Whoever registered it and will find it again by this, e.g. a task's ARN. */
+  readonly owner?: string
   /** Deregistered then; the row goes when the deregistration delay is over. */
   readonly drainingSinceMs?: number
 }
@@ -192,7 +194,7 @@ export function openElbv2Rows(store: Store): Elbv2Rows {
     }),
     targetGroups: store.collection<TargetGroupRow>('elbv2.targetGroups', { indexes: named }),
     targets: store.collection<TargetRow>('elbv2.targets', {
-      indexes: { group: (row) => row.targetGroupArn },
+      indexes: { group: (row) => row.targetGroupArn, owner: (row) => row.owner },
     }),
     trustStores: store.collection<TrustStoreRow>('elbv2.trustStores', { indexes: named }),
   }
