@@ -36,6 +36,11 @@ export interface Http2ExchangeOptions {
 
 /** How many looks a whole silence takes. */
 const LOOKS = 4
+const LEFT: ReadonlySet<string> = new Set([
+  'ERR_HTTP2_GOAWAY_SESSION',
+  'ERR_HTTP2_INVALID_SESSION',
+  'ERR_HTTP2_SESSION_ERROR',
+])
 const { NGHTTP2_CANCEL, NGHTTP2_FLAG_END_STREAM, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM } =
   constants
 
@@ -90,8 +95,16 @@ export class Http2Exchange {
     try {
       this.#open(session)
     } catch (error) {
-      this.#fail({ kind: 'request', detail: messageOf(error) })
+      // The session was left in this very moment: nothing was sent on it.
+      if (LEFT.has((error as NodeJS.ErrnoException).code ?? '') && !this.#retried) this.#sendAgain()
+      else this.#fail({ kind: 'request', detail: messageOf(error) })
     }
+  }
+
+  #sendAgain(): void {
+    this.#retried = true
+    this.#session?.free()
+    void this.#send(true)
   }
 
   #open(session: SharedSession): void {
@@ -197,9 +210,7 @@ export class Http2Exchange {
     }
     // RFC 9113, 8.7: a refused stream was not looked at, and may be sent again.
     if (code === NGHTTP2_REFUSED_STREAM && this.#bodiless && !this.#retried && !res.headersSent) {
-      this.#retried = true
-      this.#session?.free()
-      void this.#send(true)
+      this.#sendAgain()
       return
     }
     this.#fail({ kind: 'reset', detail: `it ended the stream with code ${code}` })

@@ -321,6 +321,26 @@ test('Lambda: the function gets the whole request, and its answer reaches the cl
   assert.match(await world.ask(port, get()), /^HTTP\/1.1 502 Bad Gateway\r\n[\s\S]*<html>/)
   const record = await world.record(2)
   assert.equal([record.status, record.errorReason], [502, 'LambdaUnhandled'])
+
+  // The forwarder refuses what is too large; no more of it is read than shows that it is.
+  let given = 0
+  world.lambda = ({ body }) => {
+    given = body.length
+    const errorReason = 'LambdaRequestTooLarge'
+    return Promise.resolve({
+      status: 413,
+      reason: '',
+      headers: [],
+      body: Buffer.alloc(0),
+      errorReason,
+    })
+  }
+  const client = world.connect(port)
+  client.say(`POST / HTTP/1.1\r\nHost: h\r\nContent-Length: ${8 * 1024 * 1024}\r\n\r\n`)
+  client.say(Buffer.alloc(8 * 1024 * 1024))
+  assert.match(await client.toTheEnd(), /^HTTP\/1.1 413 Request Entity Too Large\r\n/)
+  assert.ok(given > 1024 * 1024 && given < 2 * 1024 * 1024, String(given))
+  assert.is(world.target(key).inFlight, 0)
 })
 
 test.run()
