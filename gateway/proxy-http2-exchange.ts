@@ -81,7 +81,10 @@ export class Http2Exchange {
     session.use()
     const { connectMs } = limits
     const detail = `no connection within ${connectMs / 1000} s`
-    this.#timer = clock.after(connectMs, () => this.#fail({ kind: 'timeout', detail }))
+    this.#timer = clock.after(connectMs, () => {
+      this.#fail({ kind: 'timeout', detail })
+      session.destroy()
+    })
     try {
       if (!session.isConnected) await session.ready
     } catch (error) {
