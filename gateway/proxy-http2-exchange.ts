@@ -21,6 +21,7 @@ import {
   valuesOf,
 } from './proxy-headers.ts'
 import type { Sessions, SharedSession } from './proxy-http2-sessions.ts'
+import { onceOver } from './proxy-over.ts'
 import type { ProxyLimits } from './proxy-watch.ts'
 
 export interface Http2ExchangeOptions {
@@ -67,8 +68,8 @@ export class Http2Exchange {
   }
 
   start(): void {
-    const { res } = this.#options
-    res.once('close', () => this.#closed())
+    const { req, res } = this.#options
+    onceOver(req, res, () => this.#closed())
     const framing = framingOf(this.#head)
     if (framing.kind === 'refused') this.#fail({ kind: 'request', detail: framing.detail })
     else void this.#send(false)
@@ -163,7 +164,7 @@ export class Http2Exchange {
   }
 
   #answered(given: IncomingHttpHeaders, flags: number): void {
-    const { res, call } = this.#options
+    const { req, res, call } = this.#options
     if (this.#over) return
     const status = Number(given[':status'])
     try {
@@ -175,6 +176,8 @@ export class Http2Exchange {
         this.#over = true
         endWithHead(res, status, headers)
         this.#stream?.resume()
+        req.unpipe()
+        req.resume()
         return
       }
       writeHead(res, status, undefined, headers)

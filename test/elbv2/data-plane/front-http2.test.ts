@@ -279,6 +279,41 @@ test('a large body goes up and down a stream at the pace of who reads it', async
   assert.is(received, 256 * chunk.length)
 })
 
+test('a stream that is reset, or answered, within its upload does not stay under way', async () => {
+  const target = await raw()
+  const { world, listener, target: live } = await inFrontOf(target.port)
+  const client = await http2Front(world, listener)
+  const upload = (headers: Record<string, string> = {}) => {
+    const stream = client.request({ ':path': '/', ':method': 'POST', ...headers })
+    stream.on('error', () => {})
+    stream.write(Buffer.alloc(256 * 1024))
+    return stream
+  }
+  const cancelled = upload()
+  await target.hears('POST')
+  target.sockets[0]?.pause()
+  assert.is(live.inFlight, 1)
+  cancelled.close(constants.NGHTTP2_CANCEL)
+  assert.is((await world.record()).status, 460)
+  assert.is(live.inFlight, 0)
+
+  const refused = upload({ 'x-forwarded-for': '1,'.repeat(31) })
+  const answered = new Promise((resolve) => refused.once('response', resolve))
+  refused.resume()
+  await answered
+  refused.end()
+  assert.is((await world.record(2)).status, 463)
+
+  const broken = upload()
+  await target.hears('POST', 1)
+  const heard = heardBy(broken)
+  target.sockets[1]?.destroy()
+  broken.end()
+  assert.is((await heard).headers[':status'], 502)
+  await world.record(3)
+  assert.is(live.inFlight, 0)
+})
+
 test('many streams share few connections', async () => {
   const world = newWorld()
   const held: (() => void)[] = []
