@@ -10,7 +10,20 @@ import { fileURLToPath } from 'node:url'
 import type { Bench } from './figure.ts'
 
 const BENCH_TIMEOUT_MS = 300_000
-const HELPERS = ['main', 'figure', 'server', 'client', 'proxy-target']
+const HELPERS = [
+  'main',
+  'figure',
+  'rounds',
+  'processes',
+  'server',
+  'client',
+  'load-client',
+  'proxy-target',
+  'balancer-target',
+  'sites',
+  'rivals',
+  'kecs-balancer',
+]
 const here = dirname(fileURLToPath(import.meta.url))
 
 async function runOne(name: string): Promise<void> {
