@@ -92,7 +92,7 @@ export function createBackend(options: BackendOptions): Backend {
 
   return {
     target,
-    web: (req, res, body) => proxy.web(req, res, target, rendering(req), body),
+    web: (req, res, body) => proxy.web(req, res, target, rendering(req), body && { body }),
     upgrade: (req, socket, head) => proxy.upgrade(req, socket, head, target, rendering(req)),
     health: () => health,
     check,

@@ -1,12 +1,18 @@
-import { Buffer } from 'node:buffer'
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
 import { setImmediate } from 'node:timers'
 import type { Clock, Timer } from './core/clock.ts'
 import { messageOf } from './core/fault.ts'
-import { endUnread } from './linger.ts'
+import { addTrailers, sendWhole, writeHead } from './proxy-answer.ts'
+import type { ProxyCall } from './proxy-call.ts'
 import { faultOf, type OnFault, type ProxyFault, type ProxyTarget } from './proxy-fault.ts'
-import { answerHeaders, framingOf, isBodiless, trailerPairs } from './proxy-headers.ts'
-import { type ProxyLimits, watchSilence } from './proxy-watch.ts'
+import {
+  answerHeaders,
+  framingOf,
+  type HeadOfRequest,
+  isBodiless,
+  trailerPairs,
+} from './proxy-headers.ts'
+import { ByteCount, onceConnected, type ProxyLimits, watchSilence } from './proxy-watch.ts'
 
 export interface ExchangeOptions {
   readonly req: IncomingMessage
@@ -17,8 +23,9 @@ export interface ExchangeOptions {
   readonly send: (to: ProxyTarget, fresh: boolean) => void
   readonly clock: Clock
   readonly limits: ProxyLimits
-  /** The request's body where it was read before. */
-  readonly body: Buffer | undefined
+  readonly call: ProxyCall
+  /** Of the client's request, as HTTP/1.1 says it. */
+  readonly head: HeadOfRequest
 }
 
 /** Methods that may be sent twice (RFC 9110, 9.2.2). */
@@ -36,6 +43,7 @@ export class Exchange {
   readonly #options: ExchangeOptions
   #outgoing: ClientRequest | undefined
   #silence: Timer | undefined
+  #bytes: ByteCount | undefined
   #retried = false
   /** The client asked whether to send its body, and was not told to. */
   #waitsForContinue: boolean
@@ -46,18 +54,18 @@ export class Exchange {
     this.#options = options
     const { headers } = options.req
     this.#waitsForContinue =
-      options.body === undefined && headers.expect?.toLowerCase() === '100-continue'
+      options.call.body === undefined && headers.expect?.toLowerCase() === '100-continue'
   }
 
   start(): void {
-    const { req, res, body } = this.#options
+    const { req, res, call, head } = this.#options
     res.once('close', () => this.#closed())
-    const framing = framingOf(req)
+    const framing = framingOf(head)
     if (framing.kind === 'refused') {
       this.#fail({ kind: 'request', detail: framing.detail })
       return
     }
-    if (body === undefined) {
+    if (call.body === undefined) {
       // Before the pipe ends the request to the target.
       req.prependOnceListener('end', () => {
         this.#outgoing?.addTrailers(trailerPairs(req.rawTrailers))
@@ -69,11 +77,15 @@ export class Exchange {
 
   /** The request to the target has a connection, made or being made. */
   sent(outgoing: ClientRequest): void {
-    const { res, clock, limits } = this.#options
+    const { res, clock, limits, call } = this.#options
     this.#outgoing = outgoing
     if (this.#over) {
       outgoing.destroy()
       return
+    }
+    if (call.watch) {
+      this.#bytes = new ByteCount(outgoing.socket)
+      onceConnected(outgoing.socket, () => call.watch?.connected())
     }
     outgoing.on('continue', () => {
       if (!this.#waitsForContinue || res.headersSent) return
@@ -140,7 +152,7 @@ export class Exchange {
 
   /** http-proxy met an error, of the client's connection or of the target's. */
   failed(error: NodeJS.ErrnoException): void {
-    const { req, res, body } = this.#options
+    const { req, res, call, head } = this.#options
     // The client's own end is seen by its response, the end of an answer by the answer.
     if (this.#over || res.headersSent || req.socket.destroyed) return
     const died = error.code === 'ECONNRESET' || error.code === 'EPIPE'
@@ -148,9 +160,9 @@ export class Exchange {
       died &&
       !this.#retried &&
       this.#outgoing?.reusedSocket &&
-      body === undefined &&
+      call.body === undefined &&
       IDEMPOTENT.has(req.method ?? '') &&
-      isBodiless(req)
+      isBodiless(head)
     if (!again) {
       this.#fail(faultOf(error))
       return
@@ -177,23 +189,24 @@ export class Exchange {
   }
 
   #writeHead(answer: IncomingMessage): void {
-    const { req, res } = this.#options
+    const { req, res, call } = this.#options
     const { statusCode = 502, statusMessage } = answer
     const bodiless = req.method === 'HEAD' || statusCode === 204 || statusCode === 304
     const chunked = answer.headers['transfer-encoding'] !== undefined
     const trailers = chunked && !bodiless && req.httpVersion !== '1.0'
-    const headers = answerHeaders(answer, trailers)
+    const given = answerHeaders(answer, trailers)
+    const headers = call.onAnswer?.(statusCode, given) ?? given
     // The client may send its body or not: what follows on this connection cannot be told apart.
-    if (this.#waitsForContinue) headers.push('Connection', 'close')
-    res.writeHead(statusCode, statusMessage, headers)
+    if (this.#waitsForContinue || call.alone) headers.push('Connection', 'close')
+    writeHead(res, statusCode, statusMessage, headers)
   }
 
   #answeredWhole(answer: IncomingMessage): void {
     const { req, res } = this.#options
     if (this.#over) return
     this.#over = true
-    const trailers = trailerPairs(answer.rawTrailers)
-    if (trailers.length > 0) res.addTrailers(trailers)
+    this.#bytes?.stop()
+    addTrailers(res, trailerPairs(answer.rawTrailers))
     res.end()
     if (req.complete) return
     // The target wants no more of the body, but a client may only listen when it has sent it all.
@@ -206,28 +219,24 @@ export class Exchange {
     const { req, res, onFault, clock } = this.#options
     if (this.#over) return
     this.#over = true
+    this.#bytes?.stop()
     const late = res.headersSent
-    const { status, headers, body } = onFault({ ...fault, late })
+    const answer = onFault({ ...fault, late })
     req.unpipe()
     this.#outgoing?.destroy()
-    if (late) {
-      // Half an answer must never look like a whole one.
-      res.destroy()
-      return
-    }
-    const bytes = Buffer.from(body)
-    const unread = !req.complete && !isBodiless(req)
-    const length = { 'content-length': bytes.length, ...(unread && { connection: 'close' }) }
-    res.writeHead(status, { ...headers, ...length })
-    if (unread) endUnread(res, bytes, clock)
-    else res.end(bytes)
+    // Half an answer must never look like a whole one.
+    if (late) res.destroy()
+    else sendWhole(req, res, answer, clock)
   }
 
   #closed(): void {
+    const { onFault, call } = this.#options
     this.#silence?.cancel()
-    if (this.#over) return
-    this.#over = true
-    this.#options.onFault({ kind: 'gone', detail: 'the client hung up', late: true })
-    this.#outgoing?.destroy()
+    if (!this.#over) {
+      this.#over = true
+      onFault({ kind: 'gone', detail: 'the client hung up', late: true })
+      this.#outgoing?.destroy()
+    }
+    call.watch?.over(this.#bytes?.stop() ?? { sent: 0, received: 0 })
   }
 }

@@ -1,10 +1,12 @@
 import type { Buffer } from 'node:buffer'
 
-/** Where a request goes, in plain HTTP. */
+/** Where a request goes. */
 export interface ProxyTarget {
   /** Name or address; IPv6 without brackets. */
   readonly host: string
   readonly port: number
+  /** Over TLS, whoever's certificate it shows; plain where absent. */
+  readonly tls?: boolean
 }
 
 /** Why a request did not get a whole answer from its target. */
@@ -24,8 +26,12 @@ export interface ProxyFault {
 /** An answer in place of the target's. The length and what belongs to the connection are added. */
 export interface FaultAnswer {
   readonly status: number
-  readonly headers: Readonly<Record<string, string>>
+  /** Of the status line where it is not HTTP's own; may be empty. */
+  readonly reason?: string
+  readonly headers: Readonly<Record<string, string>> | readonly (readonly [string, string])[]
   readonly body: string | Buffer
+  /** The client's connection is closed afterwards. */
+  readonly close?: boolean
 }
 
 /** Called once for a request that fails; what it returns is sent unless the fault is late. */
@@ -46,7 +52,8 @@ export function faultOf(error: NodeJS.ErrnoException): Omit<ProxyFault, 'late'> 
   const { code = '', message } = error
   const detail = message || code
   if (UNREACHABLE.has(code)) return { kind: 'unreachable', detail }
-  if (code.startsWith('HPE_')) return { kind: 'answer', detail }
+  const noTls = code === 'EPROTO' || code.startsWith('ERR_SSL_') || code.startsWith('ERR_TLS_')
+  if (noTls || code.startsWith('HPE_')) return { kind: 'answer', detail }
   if (code.startsWith('ERR_')) return { kind: 'request', detail }
   return { kind: 'reset', detail: 'it closed the connection without an answer' }
 }

@@ -99,21 +99,26 @@ export function firstOf(raw: RawHeaders, name: string): string | undefined {
   return valuesOf(raw, name)[0]
 }
 
-/**
- * The headers to send to a target at `authority`. `replayedBytes` is the length of a body that was
- * read whole before: it is sent with its length, however it came.
- */
+export interface OutgoingOptions {
+  /** The length of a body that was read whole before: it is sent with its length, however it came. */
+  readonly replayedBytes?: number | undefined
+  /** End-to-end headers to send in place of the client's. */
+  readonly headers?: RawHeaders | undefined
+}
+
+/** The headers to send to a target at `authority`, framed as the client's request is. */
 export function outgoingHeaders(
   head: HeadOfRequest,
   authority: string,
-  replayedBytes?: number,
+  options: OutgoingOptions = {},
 ): string[] {
   const { rawHeaders, method = 'GET' } = head
-  const replayed = replayedBytes !== undefined
-  const headers = endToEnd(rawHeaders, replayed ? ['content-length', 'expect'] : [])
+  const { replayedBytes } = options
+  const without = replayedBytes === undefined ? [] : ['content-length', 'expect']
+  const headers = endToEnd(options.headers ?? rawHeaders, without)
   const { kind } = framingOf(head)
-  if (firstOf(rawHeaders, 'host') === undefined) headers.push('Host', authority)
-  if (replayed) {
+  if (firstOf(headers, 'host') === undefined) headers.push('Host', authority)
+  if (replayedBytes !== undefined) {
     headers.push('Content-Length', String(replayedBytes))
   } else if (kind === 'chunked') {
     const trailer = firstOf(rawHeaders, 'trailer')
@@ -130,9 +135,13 @@ export function outgoingHeaders(
 }
 
 /** The headers that ask a target at `authority` for the upgrade that a client asks for. */
-export function upgradeHeaders({ rawHeaders }: HeadOfRequest, authority: string): string[] {
-  const headers = endToEnd(rawHeaders)
-  if (firstOf(rawHeaders, 'host') === undefined) headers.push('Host', authority)
+export function upgradeHeaders(
+  { rawHeaders }: HeadOfRequest,
+  authority: string,
+  given: RawHeaders = rawHeaders,
+): string[] {
+  const headers = endToEnd(given)
+  if (firstOf(headers, 'host') === undefined) headers.push('Host', authority)
   return [...headers, 'Connection', 'Upgrade', 'Upgrade', firstOf(rawHeaders, 'upgrade') ?? '']
 }
 

@@ -3,9 +3,17 @@ import { type ClientRequest, type IncomingMessage, STATUS_CODES } from 'node:htt
 import type { Duplex } from 'node:stream'
 import type { Clock, Timer } from './core/clock.ts'
 import { messageOf } from './core/fault.ts'
-import { faultOf, type OnFault, type ProxyFault, type ProxyTarget } from './proxy-fault.ts'
+import { rawHeadersOf } from './proxy-answer.ts'
+import type { ProxyCall } from './proxy-call.ts'
+import {
+  type FaultAnswer,
+  faultOf,
+  type OnFault,
+  type ProxyFault,
+  type ProxyTarget,
+} from './proxy-fault.ts'
 import { endToEnd, isBodiless, pairsOf, type RawHeaders } from './proxy-headers.ts'
-import { type ProxyLimits, watchSilence } from './proxy-watch.ts'
+import { ByteCount, onceConnected, type ProxyLimits, watchSilence } from './proxy-watch.ts'
 
 export interface UpgradeOptions {
   readonly req: IncomingMessage
@@ -16,6 +24,7 @@ export interface UpgradeOptions {
   readonly send: (to: ProxyTarget) => void
   readonly clock: Clock
   readonly limits: ProxyLimits
+  readonly call: ProxyCall
 }
 
 /** One request for a WebSocket, until either side closes it. */
@@ -23,6 +32,7 @@ export class UpgradeExchange {
   readonly #options: UpgradeOptions
   #outgoing: ClientRequest | undefined
   #silence: Timer | undefined
+  #bytes: ByteCount | undefined
   /** The client has been told something. */
   #answered = false
   #over = false
@@ -51,11 +61,15 @@ export class UpgradeExchange {
 
   /** The request is made; http-proxy's own listeners are not there yet. */
   sent(outgoing: ClientRequest): void {
-    const { clock, limits } = this.#options
+    const { clock, limits, call } = this.#options
     this.#outgoing = outgoing
     outgoing.once('response', (answer) => this.#refused(answer))
     outgoing.once('upgrade', (answer, target) => this.#upgraded(answer, target))
-    outgoing.once('socket', () => {
+    outgoing.once('socket', (target) => {
+      if (call.watch) {
+        this.#bytes = new ByteCount(target)
+        onceConnected(target, () => call.watch?.connected())
+      }
       this.#silence = watchSilence(outgoing, clock, limits, (detail) => {
         this.#refuse('timeout', detail)
         outgoing.destroy()
@@ -70,13 +84,14 @@ export class UpgradeExchange {
 
   // Its head and body as they are, up to the end of the connection: chunks are undone by node.
   #refused(answer: IncomingMessage): void {
-    const { socket } = this.#options
+    const { socket, call } = this.#options
     this.#silence?.cancel()
     // Else http-proxy writes a head that announces chunks, and a body without any.
     Object.assign(answer, { upgrade: true })
     this.#answered = true
     const { statusCode = 502, statusMessage = '', rawHeaders } = answer
-    const headers = [...endToEnd(rawHeaders), 'Connection', 'close']
+    const given = endToEnd(rawHeaders)
+    const headers = [...(call.onAnswer?.(statusCode, given) ?? given), 'Connection', 'close']
     socket.write(headOf(statusCode, statusMessage, headers), 'latin1')
     answer.on('error', () => {})
     answer.once('close', () => {
@@ -86,11 +101,19 @@ export class UpgradeExchange {
   }
 
   #upgraded(answer: IncomingMessage, target: Duplex): void {
-    const { socket } = this.#options
+    const { socket, call, clock } = this.#options
     this.#silence?.cancel()
     this.#answered = true
-    // http-proxy writes these, each name once: node has joined or listed what was repeated.
-    answer.headers = upgradedHeaders(answer)
+    const given = endToEnd(answer.rawHeaders)
+    const headers = call.onAnswer?.(101, given) ?? given
+    // http-proxy writes these: names once, in order, with a list where one is repeated.
+    answer.headers = upgradedHeaders(headers, answer.headers.upgrade)
+    if (call.limits && this.#outgoing) {
+      this.#silence = watchSilence(this.#outgoing, clock, call.limits, () => {
+        socket.destroy()
+        target.destroy()
+      })
+    }
     target.once('close', () => {
       if (!target.readableEnded) socket.destroy()
     })
@@ -107,23 +130,19 @@ export class UpgradeExchange {
     if (this.#over) return
     this.#over = true
     const late = this.#answered
-    const { status, headers, body } = onFault({ ...fault, late })
-    if (late) return
-    const bytes = Buffer.from(body)
-    const length = ['content-length', String(bytes.length), 'connection', 'close']
-    socket.write(
-      headOf(status, STATUS_CODES[status] ?? '', [...Object.entries(headers).flat(), ...length]),
-    )
-    socket.write(bytes)
+    const answer = onFault({ ...fault, late })
+    if (!late) writeAnswer(socket, answer)
   }
 
   #closed(): void {
-    const { onFault } = this.#options
+    const { onFault, call } = this.#options
     this.#silence?.cancel()
     this.#outgoing?.destroy()
-    if (this.#over) return
-    this.#over = true
-    if (!this.#answered) onFault({ kind: 'gone', detail: 'the client hung up', late: true })
+    if (!this.#over) {
+      this.#over = true
+      if (!this.#answered) onFault({ kind: 'gone', detail: 'the client hung up', late: true })
+    }
+    call.watch?.over(this.#bytes?.stop() ?? { sent: 0, received: 0 })
   }
 }
 
@@ -134,12 +153,27 @@ function refusalOf(req: IncomingMessage): string | undefined {
   return isBodiless(req) ? undefined : 'a request for a WebSocket has no body'
 }
 
-function upgradedHeaders({ rawHeaders, headers }: IncomingMessage): NodeJS.Dict<string | string[]> {
-  const kept: NodeJS.Dict<string | string[]> = Object.create(null)
-  for (const [name] of pairsOf(endToEnd(rawHeaders))) {
-    kept[name.toLowerCase()] = headers[name.toLowerCase()]
+function upgradedHeaders(
+  headers: RawHeaders,
+  upgrade: string | undefined,
+): NodeJS.Dict<string | string[]> {
+  const grouped: Record<string, string[]> = Object.create(null)
+  for (const [name, value] of pairsOf(headers)) {
+    const values = grouped[name.toLowerCase()] ?? []
+    values.push(value)
+    grouped[name.toLowerCase()] = values
   }
-  return { ...kept, connection: 'Upgrade', upgrade: headers.upgrade }
+  return { ...grouped, connection: 'Upgrade', upgrade }
+}
+
+/** Answers on a connection of which nothing more is read; whoever calls ends it. */
+export function writeAnswer(socket: Duplex, answer: FaultAnswer): void {
+  const { status, headers, body, reason = STATUS_CODES[status] ?? '' } = answer
+  const bytes = Buffer.from(body)
+  const length = ['content-length', String(bytes.length), 'connection', 'close']
+  const all = [...rawHeadersOf(headers), ...length]
+  socket.write(headOf(status, reason, all), 'latin1')
+  socket.write(bytes)
 }
 
 function headOf(status: number, message: string, headers: RawHeaders): string {

@@ -1,4 +1,5 @@
 import type { ClientRequest } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Clock, Timer } from './core/clock.ts'
 
 export interface ProxyLimits {
@@ -14,7 +15,7 @@ const LOOKS = 4
  * either direction for too long. Costs nothing per byte: it looks at the connection's counters.
  */
 export function watchSilence(
-  outgoing: ClientRequest,
+  outgoing: Pick<ClientRequest, 'socket'>,
   clock: Clock,
   limits: ProxyLimits,
   onTimeout: (detail: string) => void,
@@ -44,4 +45,41 @@ export function watchSilence(
     look()
   }
   return { cancel: () => timer.cancel() }
+}
+
+/** Calls `work` when there is a connection, over TLS when it is shaken hands; at once for a kept one. */
+export function onceConnected(socket: Socket | null, work: () => void): void {
+  if (!socket?.connecting) work()
+  else socket.once('encrypted' in socket ? 'secureConnect' : 'connect', work)
+}
+
+/** Bytes of one request on a target's connection, its heads included. */
+export interface ProxyBytes {
+  readonly sent: number
+  readonly received: number
+}
+
+/** Counts what passes on a connection from now on until it is stopped. */
+export class ByteCount {
+  readonly #socket: Socket | null
+  readonly #begin: ProxyBytes
+  #end: ProxyBytes | undefined
+
+  constructor(socket: Socket | null) {
+    this.#socket = socket
+    this.#begin = this.#now()
+  }
+
+  /** What passed until it was first called. */
+  stop(): ProxyBytes {
+    this.#end ??= this.#now()
+    return {
+      sent: this.#end.sent - this.#begin.sent,
+      received: this.#end.received - this.#begin.received,
+    }
+  }
+
+  #now(): ProxyBytes {
+    return { sent: this.#socket?.bytesWritten ?? 0, received: this.#socket?.bytesRead ?? 0 }
+  }
 }

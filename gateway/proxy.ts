@@ -1,24 +1,24 @@
-import type { Buffer } from 'node:buffer'
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
 import process from 'node:process'
 import { type Duplex, Readable } from 'node:stream'
 import util from 'node:util'
 import httpProxy from 'http-proxy'
 import type { Clock } from './core/clock.ts'
-import { TargetAgent } from './proxy-agent.ts'
+import { createAgents } from './proxy-agent.ts'
+import type { ProxyCall } from './proxy-call.ts'
 import { Exchange } from './proxy-exchange.ts'
 import type { OnFault, ProxyTarget } from './proxy-fault.ts'
+import { requestHead } from './proxy-head.ts'
 import { outgoingHeaders, type RawHeaders, upgradeHeaders } from './proxy-headers.ts'
 import { UpgradeExchange } from './proxy-upgrade.ts'
 
 export interface Proxy {
-  /** `body`: the whole body where it was read already; it is replayed byte for byte. */
   web(
     req: IncomingMessage,
     res: ServerResponse,
     target: ProxyTarget | undefined,
     onFault: OnFault,
-    body?: Buffer,
+    call?: ProxyCall,
   ): void
   /** WebSockets only. */
   upgrade(
@@ -27,6 +27,7 @@ export interface Proxy {
     head: Buffer,
     target: ProxyTarget | undefined,
     onFault: OnFault,
+    call?: ProxyCall,
   ): void
   /** Cuts every connection to a target. */
   close(): void
@@ -42,9 +43,6 @@ export interface ProxyOptions {
 export const CONNECT_TIMEOUT_MS = 10_000
 /** Beyond the longest poll (a Lambda call of 15 minutes), below the time a client is given. */
 export const IDLE_TIMEOUT_MS = 18 * 60_000
-/** Node's own servers hang up after 5 s: an idle connection goes before it can be found dead. */
-const FREE_SOCKET_MS = 4_000
-const FREE_SOCKETS = 64
 /** Of an answer's head. */
 const MAX_HEAD_BYTES = 64 * 1024
 
@@ -55,11 +53,7 @@ export function createProxy(options: ProxyOptions): Proxy {
     connectMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
     idleMs: options.idleTimeoutMs ?? IDLE_TIMEOUT_MS,
   }
-  const agent = new TargetAgent({
-    keepAlive: true,
-    maxFreeSockets: FREE_SOCKETS,
-    timeout: FREE_SOCKET_MS,
-  })
+  const agents = createAgents()
   const server = createServer()
   const exchanges = new WeakMap<IncomingMessage, Exchange>()
   const upgrades = new WeakMap<IncomingMessage, UpgradeExchange>()
@@ -68,34 +62,41 @@ export function createProxy(options: ProxyOptions): Proxy {
   server.on('proxyReqWs', (outgoing: ClientRequest, req) => upgrades.get(req)?.sent(outgoing))
 
   return {
-    web(req, res, target, onFault, body) {
+    web(req, res, target, onFault, call = {}) {
+      const head = requestHead(req)
+      const { body } = call
       const send = (to: ProxyTarget, fresh: boolean) => {
-        const headers = outgoingHeaders(req, authorityOf(to), body?.length)
-        const call = {
-          ...verbatim(to, req.url ?? '/', headers),
-          agent: fresh ? new TargetAgent() : agent,
+        const own = { headers: call.head?.headers, replayedBytes: body?.length }
+        const headers = outgoingHeaders(head, authorityOf(to), own)
+        const options = {
+          ...verbatim(to, call.head?.url ?? head.url, headers),
+          agent: fresh || call.alone ? agents.fresh(to) : agents.kept(to),
           selfHandleResponse: true,
           ...(body && { buffer: Readable.from([body]) }),
         }
-        server.web(req, res, call, (error) => exchange.failed(error))
+        server.web(req, res, options, (error) => exchange.failed(error))
       }
-      const exchange = new Exchange({ req, res, target, onFault, send, clock, limits, body })
+      const rest = { clock, limits: call.limits ?? limits, call, head }
+      const exchange = new Exchange({ req, res, target, onFault, send, ...rest })
       exchanges.set(req, exchange)
       exchange.start()
     },
 
-    upgrade(req, socket, head, target, onFault) {
+    upgrade(req, socket, head, target, onFault, call = {}) {
       const send = (to: ProxyTarget) => {
-        const headers = upgradeHeaders(req, authorityOf(to))
-        const call = { ...verbatim(to, req.url ?? '/', headers), agent: new TargetAgent() }
-        server.ws(req, socket, head, call, (error) => exchange.failed(error))
+        const headers = upgradeHeaders(req, authorityOf(to), call.head?.headers)
+        const options = verbatim(to, call.head?.url ?? req.url ?? '/', headers)
+        server.ws(req, socket, head, { ...options, agent: agents.fresh(to) }, (error) =>
+          exchange.failed(error),
+        )
       }
-      const exchange = new UpgradeExchange({ req, socket, target, onFault, send, clock, limits })
+      const rest = { clock, limits: call.limits ?? limits, call }
+      const exchange = new UpgradeExchange({ req, socket, target, onFault, send, ...rest })
       upgrades.set(req, exchange)
       exchange.start()
     },
 
-    close: () => agent.destroy(),
+    close: () => agents.close(),
   }
 }
 
@@ -124,13 +125,14 @@ function silenceExtend(): void {
  * Options that make http-proxy send just this path and these headers. It fills `ssl` with what it
  * would send: a path without doubled slashes, headers without repetition and with all of Connection.
  */
-function verbatim({ host, port }: ProxyTarget, path: string, headers: RawHeaders) {
+function verbatim({ host, port, tls }: ProxyTarget, path: string, headers: RawHeaders) {
   const ssl = Object.defineProperties(
     { maxHeaderSize: MAX_HEAD_BYTES },
     { path: fixed(path), headers: fixed(headers) },
   )
   // Without `toProxy` it parses the path, and throws for some.
-  return { target: { protocol: 'http:', host, hostname: host, port }, ssl, toProxy: true }
+  const target = { protocol: tls ? 'https:' : 'http:', host, hostname: host, port }
+  return { target, ssl, toProxy: true, secure: false }
 }
 
 function fixed(value: unknown): PropertyDescriptor {

@@ -1,9 +1,11 @@
-import { Buffer } from 'node:buffer'
+import type { Buffer } from 'node:buffer'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Ids } from './core/ids.ts'
 import type { Logger } from './core/log.ts'
+import type { FaultAnswer } from './proxy-fault.ts'
+import { writeAnswer } from './proxy-upgrade.ts'
 
 /** What the listeners of both ports hold their callers to. Sizes in bytes, times in milliseconds. */
 export interface ServerLimits {
@@ -50,11 +52,13 @@ export interface HttpServerOptions {
   readonly log: Logger
   readonly ids: Ids
   readonly limits?: ServerLimits
+  /** What is answered to what is no request; AWS's JSON where absent. */
+  readonly refusal?: (status: number, requestId: string) => FaultAnswer
 }
 
 /** An HTTP/1.1 server with every limit set, the same on Node and on Deno. */
 export function createHttpServer(listener: Listener, options: HttpServerOptions): HttpServer {
-  const { log, ids, limits = SERVER_LIMITS } = options
+  const { log, ids, limits = SERVER_LIMITS, refusal = refusalAnswer } = options
   const server = limited(limits)
   const open = new Set<Socket>()
   const upgraded = new Set<Duplex>()
@@ -82,7 +86,7 @@ export function createHttpServer(listener: Listener, options: HttpServerOptions)
     listener.upgrade(req, socket, head)
   })
   server.on('connect', (_req, socket) => {
-    refuse(socket, ids.uuid(), NO_CONNECT)
+    refuse(socket, refusal(405, ids.uuid()))
   })
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     log.debug('a client broke the protocol', { code: error.code })
@@ -90,7 +94,7 @@ export function createHttpServer(listener: Listener, options: HttpServerOptions)
     // An answer that has begun, or that belongs to an earlier request, must not be mixed with ours.
     const mixed = responses && [...responses].some((res) => res.headersSent || res.req.complete)
     if (mixed || !socket.writable) socket.destroy()
-    else refuse(socket, ids.uuid(), refusalOf(error.code))
+    else refuse(socket, refusal(refusalOf(error.code), ids.uuid()))
   })
 
   return {
@@ -137,38 +141,32 @@ function listen(server: Server, port: number, host: string): Promise<number> {
   })
 }
 
-type Refusal = readonly [status: number, code: string, message: string]
-
-const NO_CONNECT: Refusal = [405, 'MethodNotAllowed', 'CONNECT is not for this endpoint.']
-
-function refusalOf(code: string | undefined): Refusal {
-  if (code === 'HPE_HEADER_OVERFLOW') {
-    return [431, 'RequestHeaderSectionTooLarge', 'The request line and its headers are too large.']
-  }
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
-    return [408, 'RequestTimeout', 'The head of the request did not arrive in time.']
-  }
-  return [400, 'BadRequest', 'This is no request of HTTP/1.1.']
+function refusalOf(code: string | undefined): number {
+  if (code === 'HPE_HEADER_OVERFLOW') return 431
+  return code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400
 }
 
-const REASONS: Readonly<Record<number, string>> = {
-  400: 'Bad Request',
-  405: 'Method Not Allowed',
-  408: 'Request Timeout',
-  431: 'Request Header Fields Too Large',
+const REFUSALS: Readonly<Record<number, readonly [code: string, message: string]>> = {
+  400: ['BadRequest', 'This is no request of HTTP/1.1.'],
+  405: ['MethodNotAllowed', 'CONNECT is not for this endpoint.'],
+  408: ['RequestTimeout', 'The head of the request did not arrive in time.'],
+  431: ['RequestHeaderSectionTooLarge', 'The request line and its headers are too large.'],
+}
+
+function refusalAnswer(status: number, requestId: string): FaultAnswer {
+  const [code, message] = REFUSALS[status] ?? []
+  return {
+    status,
+    headers: { 'x-amzn-RequestId': requestId, 'content-type': 'application/x-amz-json-1.1' },
+    body: JSON.stringify({ __type: code, message }),
+  }
 }
 
 // There is no response object for what never became a request.
-function refuse(socket: Duplex, requestId: string, refusal: Refusal): void {
-  const [status, code, message] = refusal
-  const body = JSON.stringify({ __type: code, message })
+function refuse(socket: Duplex, answer: FaultAnswer): void {
   socket.on('error', () => socket.destroy())
-  socket.end(
-    `HTTP/1.1 ${status} ${REASONS[status]}\r\n` +
-      `x-amzn-RequestId: ${requestId}\r\n` +
-      'content-type: application/x-amz-json-1.1\r\n' +
-      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-  )
+  writeAnswer(socket, answer)
+  socket.end()
   // The other side may never close its half.
   socket.once('finish', () => socket.destroy())
 }

@@ -53,9 +53,13 @@ const ARROWS: Readonly<Record<string, (edge: Import) => boolean>> = {
   cluster: () => false,
   // The port itself: types, and the one fault that crosses it.
   ecs: ({ to }) => to.startsWith('gateway/core/') || to === 'cluster/runtime.ts',
-  // The kernel and the hardened proxy; of the rest of the gateway only what its parts look like.
+  // The kernel, the hardened proxy and the HTTP server with its limits; of the rest of the gateway
+  // only what its parts look like.
   elbv2: ({ to, typeOnly }) =>
-    to.startsWith('gateway/core/') || to.startsWith('gateway/proxy') || typeOnly,
+    to.startsWith('gateway/core/') ||
+    to.startsWith('gateway/proxy') ||
+    to === 'gateway/server.ts' ||
+    typeOnly,
   bin: () => true,
 }
 

@@ -11,6 +11,7 @@ import { type Clock, systemClock } from '../../gateway/core/clock.ts'
 import { systemIds } from '../../gateway/core/ids.ts'
 import { silentLogger } from '../../gateway/core/log.ts'
 import { createProxy, type ProxyOptions } from '../../gateway/proxy.ts'
+import type { ProxyCall } from '../../gateway/proxy-call.ts'
 import type { ProxyFault } from '../../gateway/proxy-fault.ts'
 import { createHttpServer } from '../../gateway/server.ts'
 import { RawConnection } from '../raw-http.ts'
@@ -40,6 +41,7 @@ export interface FrontOptions extends Partial<Omit<ProxyOptions, 'clock'>> {
   readonly clock?: Clock
   /** Given to the proxy as a body that was read before. */
   readonly body?: Buffer
+  readonly call?: ProxyCall
 }
 
 /** Called with each connection, all that came on it so far, and what came now. */
@@ -121,7 +123,7 @@ export async function frontOf(
   targetPort: number | undefined,
   options: FrontOptions = {},
 ): Promise<Front> {
-  const { clock = systemClock, body, ...rest } = options
+  const { clock = systemClock, body, call = body && { body }, ...rest } = options
   const proxy = createProxy({ clock, ...rest })
   const target = targetPort === undefined ? undefined : { host: '127.0.0.1', port: targetPort }
   const faults: ProxyFault[] = []
@@ -134,8 +136,8 @@ export async function frontOf(
   }
   const server = createHttpServer(
     {
-      web: (req, res) => proxy.web(req, res, target, onFault, body),
-      upgrade: (req, socket, head) => proxy.upgrade(req, socket, head, target, onFault),
+      web: (req, res) => proxy.web(req, res, target, onFault, call),
+      upgrade: (req, socket, head) => proxy.upgrade(req, socket, head, target, onFault, call),
     },
     { log: silentLogger, ids: systemIds },
   )

@@ -1,0 +1,62 @@
+/** The client's end of a request: an HTTP exchange, or the connection of one who wants a WebSocket. */
+import type { Buffer } from 'node:buffer'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { Clock } from '../../gateway/core/clock.ts'
+import type { Proxy as HttpProxy } from '../../gateway/proxy.ts'
+import { sendWhole } from '../../gateway/proxy-answer.ts'
+import type { ProxyCall } from '../../gateway/proxy-call.ts'
+import type { FaultAnswer, OnFault, ProxyTarget } from '../../gateway/proxy-fault.ts'
+import { isHttp2 } from '../../gateway/proxy-head.ts'
+import { writeAnswer } from '../../gateway/proxy-upgrade.ts'
+
+export interface Client {
+  readonly req: IncomingMessage
+  /** Undefined where it wants a WebSocket. */
+  readonly res: ServerResponse | undefined
+  /** The connection, where no other stream shares it. */
+  readonly socket: Duplex | undefined
+  readonly isGone: boolean
+  /** Once, when nothing of the request is under way any more. */
+  onceOver(work: () => void): void
+  answer(answer: FaultAnswer): void
+  forward(proxy: HttpProxy, to: ProxyTarget, onFault: OnFault, call: ProxyCall): void
+}
+
+export function webClient(req: IncomingMessage, res: ServerResponse, clock: Clock): Client {
+  let isGone = false
+  res.once('close', () => {
+    isGone = true
+  })
+  return {
+    req,
+    res,
+    socket: isHttp2(req) ? undefined : req.socket,
+    get isGone() {
+      return isGone
+    },
+    onceOver: (work) => void res.once('close', work),
+    answer: (answer) => sendWhole(req, res, answer, clock),
+    forward: (proxy, to, onFault, call) => proxy.web(req, res, to, onFault, call),
+  }
+}
+
+export function upgradeClient(req: IncomingMessage, socket: Duplex, head: Buffer): Client {
+  socket.on('error', () => socket.destroy())
+  return {
+    req,
+    res: undefined,
+    socket,
+    get isGone() {
+      return socket.destroyed
+    },
+    onceOver: (work) => void socket.once('close', work),
+    answer(answer) {
+      writeAnswer(socket, answer)
+      socket.end()
+      // The other side may never close its half.
+      socket.once('finish', () => socket.destroy())
+    },
+    forward: (proxy, to, onFault, call) => proxy.upgrade(req, socket, head, to, onFault, call),
+  }
+}

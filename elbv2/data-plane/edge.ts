@@ -1,0 +1,100 @@
+/** Load balancers on the API port, told apart by Host: so they work where one port is open. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Edge } from '../../gateway/app.ts'
+import type { Clock } from '../../gateway/core/clock.ts'
+import { sendWhole } from '../../gateway/proxy-answer.ts'
+import type { FaultAnswer } from '../../gateway/proxy-fault.ts'
+import { writeAnswer } from '../../gateway/proxy-upgrade.ts'
+import type { HttpFront, LiveBalancer, LiveListener, RoutingTable } from './model.ts'
+import { peerOf } from './peer.ts'
+
+export interface EdgeOptions {
+  readonly table: () => RoutingTable
+  readonly front: HttpFront
+  readonly clock: Clock
+}
+
+const HTTP_PORT = 80
+
+/** Claims requests for DNS names of load balancers that exist, and no others. */
+export function createEdge({ table, front, clock }: EdgeOptions): Edge {
+  const named = (host: string | string[] | undefined): LiveBalancer | undefined => {
+    const { byDnsName } = table()
+    if (byDnsName.size === 0 || typeof host !== 'string') return undefined
+    return byDnsName.get(nameOf(host))
+  }
+  const listenerOf = ({ headers }: IncomingMessage) => {
+    const balancer = named(headers.host)
+    return balancer && listenerFor(balancer, portOf(headers.host ?? ''))
+  }
+
+  return {
+    claims: ({ headers }) => named(headers.host) !== undefined,
+
+    web(req: IncomingMessage, res: ServerResponse) {
+      const listener = listenerOf(req)
+      if (listener) front.web(listener, peerAt(listener, req), req, res)
+      else sendWhole(req, res, absence(named(req.headers.host)), clock)
+    },
+
+    upgrade(req, socket, head) {
+      const listener = listenerOf(req)
+      if (listener) {
+        front.upgrade(listener, peerAt(listener, req), req, socket, head)
+        return
+      }
+      socket.on('error', () => socket.destroy())
+      writeAnswer(socket, absence(named(req.headers.host)))
+      socket.end()
+      socket.once('finish', () => socket.destroy())
+    },
+  }
+}
+
+/** The listener on the port that Host names, else on 80, else on the lowest port; HTTP before HTTPS. */
+export function listenerFor(
+  { listeners }: LiveBalancer,
+  port: number | undefined,
+): LiveListener | undefined {
+  const inOrder = listeners
+    .filter(({ row }) => row.protocol === 'HTTP' || row.protocol === 'HTTPS')
+    .sort(({ row: a }, { row: b }) => {
+      if (a.protocol !== b.protocol) return a.protocol === 'HTTP' ? -1 : 1
+      return (a.port ?? 0) - (b.port ?? 0)
+    })
+  const on = (wanted: number | undefined) => inOrder.find(({ row }) => row.port === wanted)
+  return on(port) ?? on(HTTP_PORT) ?? inOrder[0]
+}
+
+// The TLS of an HTTPS listener counts as ended before us, as if another balancer stood in front.
+function peerAt({ row }: LiveListener, { socket }: IncomingMessage) {
+  return peerOf(socket, row.protocol === 'HTTPS' ? 'https' : 'http')
+}
+
+/** Nobody listens, and a refused connection cannot be shown where many share a port: so it is said. */
+function absence(balancer: LiveBalancer | undefined): FaultAnswer {
+  if (!balancer) return page(503, 'This load balancer is gone.')
+  const { row, listeners } = balancer
+  if (row.type === 'application') {
+    return page(503, `Load balancer ${row.name} has no listener: create one with CreateListener.`)
+  }
+  const ports = listeners.map((each) => `${each.row.port} (${each.row.protocol})`).join(', ')
+  const way = ports ? `Connect to its own port: ${ports}.` : 'It has no listener.'
+  return page(421, `Load balancer ${row.name} is a ${row.type} one and speaks no HTTP. ${way}`)
+}
+
+function page(status: number, text: string): FaultAnswer {
+  return { status, headers: { 'content-type': 'text/plain' }, body: `${text}\n`, close: true }
+}
+
+/** Host without its port and its root dot, in lower case. */
+function nameOf(host: string): string {
+  const colon = host.lastIndexOf(':')
+  const name = (colon === -1 ? host : host.slice(0, colon)).toLowerCase()
+  return name.endsWith('.') ? name.slice(0, -1) : name
+}
+
+function portOf(host: string): number | undefined {
+  const [, port] = /:(\d+)$/.exec(host) ?? []
+  return port === undefined ? undefined : Number(port)
+}

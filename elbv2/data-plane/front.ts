@@ -1,0 +1,126 @@
+/** The way of an HTTP request through an application load balancer, in order. */
+import type { Buffer } from 'node:buffer'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { messageOf } from '../../gateway/core/fault.ts'
+import { isHttp2, requestHead } from '../../gateway/proxy-head.ts'
+import { type Client, upgradeClient, webClient } from './client.ts'
+import { COMPLIANT, classify } from './desync.ts'
+import { factsOf } from './facts.ts'
+import { forward } from './forward.ts'
+import { traceIdOf } from './forwarded.ts'
+import type { FrontParts } from './front-parts.ts'
+import type { HttpFront, LiveListener, LiveRule, OwnAnswer, Peer, RequestFacts } from './model.ts'
+import { ownPage } from './own-answers.ts'
+import { originForm, refusalOf } from './request-checks.ts'
+import { RequestLog } from './request-log.ts'
+import { Visit } from './visit.ts'
+
+export function createHttpFront(parts: FrontParts): HttpFront {
+  function take(listener: LiveListener, peer: Peer, client: Client): void {
+    const { req } = client
+    const head = originForm(requestHead(req))
+    const trace = traceIdOf(head.rawHeaders, parts.ids, parts.clock.now())
+    const log = new RequestLog(listener, peer, head, typeOf(peer, client), trace, parts.clock)
+    log.classification = isHttp2(req) ? COMPLIANT : classify(head)
+    const visit = new Visit(parts, listener, peer, client, head, log)
+    client.onceOver(() => visit.over())
+    try {
+      lead(visit)
+    } catch (error) {
+      bug(visit, error)
+    }
+  }
+
+  function lead(visit: Visit): void {
+    const { listener, peer, head, log } = visit
+    const refused = refusalOf(head, log.classification, listener.balancer.settings)
+    if (refused !== undefined) {
+      visit.own(ownPage(refused), { close: true })
+      return
+    }
+    const facts = factsOf(head, peer, listener)
+    const rule = listener.rules.find(({ matches }) => matches(facts))
+    // A listener has its default rule always; without one there is nothing to be said.
+    if (!rule) {
+      visit.own(ownPage(503))
+      return
+    }
+    log.rule = rule
+    if (rule.authenticate.length === 0) act(visit, rule, facts)
+    else void authenticate(visit, rule, facts).catch((error) => bug(visit, error))
+  }
+
+  async function authenticate(visit: Visit, rule: LiveRule, facts: RequestFacts): Promise<void> {
+    const identity: (readonly [string, string])[] = []
+    for (const action of rule.authenticate) {
+      visit.log.actions.push(actionName(action.Type))
+      const outcome = await parts.authenticate(action, facts, visit.listener)
+      if (visit.client.isGone) return
+      if (outcome.kind === 'answer') {
+        visit.own(outcome.answer)
+        return
+      }
+      identity.push(...outcome.headers)
+    }
+    visit.identity = identity
+    act(visit, rule, facts)
+  }
+
+  function act(visit: Visit, rule: LiveRule, facts: RequestFacts): void {
+    const { final } = rule
+    visit.log.actions.push(final.kind)
+    if (final.kind === 'fixed-response') {
+      visit.own(final.answer)
+    } else if (final.kind === 'redirect') {
+      const answer = final.answer(facts)
+      visit.log.redirectUrl = locationOf(answer)
+      visit.own(answer)
+    } else {
+      const rewrite = rule.rewrite?.(facts) ?? {}
+      visit.log.host = rewrite.host
+      visit.log.uri = rewrite.url
+      forward(visit, final.plan, facts, rewrite)
+    }
+  }
+
+  function bug(visit: Visit, error: unknown): void {
+    const stack = error instanceof Error ? error.stack : undefined
+    parts.log.error(`bug: ${messageOf(error)}`, { trace: visit.log.traceId, stack })
+    if (visit.client.isGone || visit.isAnswered) return
+    visit.own(ownPage(500))
+  }
+
+  function web(listener: LiveListener, peer: Peer, req: IncomingMessage, res: ServerResponse) {
+    take(listener, peer, webClient(req, res, parts.clock))
+  }
+
+  function upgrade(
+    listener: LiveListener,
+    peer: Peer,
+    req: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+  ): void {
+    take(listener, peer, upgradeClient(req, socket, head))
+  }
+
+  return { web, upgrade }
+}
+
+/** As access logs name it. */
+function typeOf({ protocol }: Peer, { req, res }: Client): string {
+  const secure = protocol === 'https'
+  if (res === undefined) return secure ? 'wss' : 'ws'
+  if (!isHttp2(req)) return protocol
+  return /^application\/grpc/i.test(req.headers['content-type'] ?? '') ? 'grpcs' : 'h2'
+}
+
+/** `authenticate-oidc` is `authenticate` in access logs, and `jwt-validation` is itself. */
+function actionName(type: string | undefined): string {
+  return type?.startsWith('authenticate') ? 'authenticate' : (type ?? '')
+}
+
+function locationOf({ headers }: OwnAnswer): string | undefined {
+  return headers.find(([name]) => name.toLowerCase() === 'location')?.[1]
+}
