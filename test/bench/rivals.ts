@@ -13,6 +13,9 @@ import { addressesOf, type Balancer, rulePath, rulesOf, type Site } from './site
 
 const READY_MS = 10_000
 const RETRY_MS = 20
+const MAX_SAID = 4_096
+/** Go's way to say so; the others have it in their configuration. */
+const ONE_THREAD = { GOMAXPROCS: '1' }
 
 export interface Rival {
   readonly name: string
@@ -66,8 +69,18 @@ export async function startRival(
   writeFileSync(file, rival.config(sites, folder))
   // setpriv (util-linux) becomes the program: even a bench that is killed leaves nothing running.
   const child = spawn('setpriv', ['--pdeathsig', 'TERM', program, ...rival.args(file)], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-    env: { ...process.env, HOME: folder, XDG_DATA_HOME: folder, GOMAXPROCS: '1' },
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: {
+      ...process.env,
+      HOME: folder,
+      XDG_DATA_HOME: folder,
+      XDG_CONFIG_HOME: folder,
+      ...ONE_THREAD,
+    },
+  })
+  let said = ''
+  child.stderr.on('data', (chunk) => {
+    said = `${said}${chunk}`.slice(-MAX_SAID)
   })
   child.on('error', () => {})
   const stop = () => stopped(child, 'SIGTERM')
@@ -75,7 +88,7 @@ export async function startRival(
     for (const { port } of sites) await untilOpen(child, rival.name, port)
   } catch (error) {
     await stop()
-    throw error
+    throw new Error(`${rival.name} does not run: ${said.trim()}`, { cause: error })
   }
   const { pid } = child
   return { name: rival.name, sites, cpuUs: () => cpuUsOf(pid), rssMb: () => rssMbOf(pid), stop }
@@ -188,7 +201,6 @@ function caddyConfig(sites: readonly Site[]): string {
 {
   admin off
   auto_https off
-  persist_config off
   log {
     level ERROR
   }
