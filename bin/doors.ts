@@ -35,6 +35,10 @@ export function createDoors(parts: Parts, facts: () => Facts, closers: Closers):
     health: parts.health.report,
     connections: () => ({ api: api.connections, admin: admin.connections }),
     counters: [passesOf(parts), ...parts.storage.counters],
+    more: (metrics) => {
+      const { figures, table, live } = parts.balancing
+      figures.register(metrics, { table, group: (arn) => live.group(arn) })
+    },
   })
   const api = createHttpServer(apiOf(parts, observation), { log, ids })
   const admin = createHttpServer(adminOf(parts, observation, facts), { log, ids })
@@ -43,7 +47,7 @@ export function createDoors(parts: Parts, facts: () => Facts, closers: Closers):
 
 function apiOf(parts: Parts, observation: Observation): App {
   const { settings, store, clock, ids, log, health, ready } = parts
-  const providers = [createEcsProvider(parts.context)]
+  const providers = [createEcsProvider(parts.context), parts.balancing.provider]
   const onCall = (record: CallRecord) => {
     observation.onCall(record)
     recordCall(parts.storage.history, record)
@@ -52,7 +56,7 @@ function apiOf(parts: Parts, observation: Observation): App {
     dispatcher: createDispatcher({ providers, store, clock, log, onCall }),
     backend: counted(parts.backend, observation.onProxied),
     guard: guardOf(parts),
-    edges: [],
+    edges: [parts.balancing.edge],
     own: createOwnPages({ health: health.report, ready, version: versionOf(), log }),
     clock,
     ids,
@@ -76,7 +80,10 @@ function adminOf(parts: Parts, observation: Observation, facts: () => Facts): Ap
       startedAt: new Date(startedAtMs).toISOString(),
     }),
     sql: parts.sql,
-    logs: { task: (id, query) => taskLogs(parts, id, query) },
+    logs: {
+      task: (id, query) => taskLogs(parts, id, query),
+      lb: (name, query) => parts.balancing.accessLogs.source(name, query),
+    },
     reset: () => resetState(parts),
   })
 }

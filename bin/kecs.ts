@@ -9,7 +9,7 @@ const SUMMARIES = {
   serve: 'Runs the AWS endpoint until it is told to stop.',
   status: 'Says how a running kecs is.',
   sql: 'Asks a running kecs one question in SQL, over its state and its history.',
-  logs: 'Prints what a task wrote.',
+  logs: 'Prints what a task wrote, or who called a load balancer.',
   reset: 'Deletes all that kecs keeps.',
   version: 'Says which kecs this is.',
 } as const

@@ -1,12 +1,13 @@
 /** What EC2 in the backend knows of subnets and security groups: ECS's port to it, filled in here. */
 
 import type { NetworkFacts, NetworkLookup, SubnetFacts } from '../ecs/context.ts'
+import type { CallBackend } from '../elbv2/context.ts'
 import type { Scope } from '../gateway/core/arn.ts'
 import { AwsFault, messageOf } from '../gateway/core/fault.ts'
 import type { Logger } from '../gateway/core/log.ts'
+import { createBackendCaller } from './backend-caller.ts'
 
 const EC2_VERSION = '2016-11-15'
-const LOOKUP_TIMEOUT_MS = 5_000
 
 interface Kind {
   readonly action: string
@@ -33,11 +34,12 @@ const SECURITY_GROUPS: Kind = {
 /** Asks the backend's EC2 at each call; whatever answers without EC2 leaves ids as they are given. */
 export function createNetworkLookup(backendUrl: string | undefined, log: Logger): NetworkLookup {
   if (backendUrl === undefined) return () => undefined
+  const call = createBackendCaller(backendUrl)
   return async (scope, subnets, securityGroups) => {
     const [subnetXml] = await Promise.all([
-      ask(backendUrl, scope, SUBNETS, subnets, log),
+      ask(call, scope, SUBNETS, subnets, log),
       securityGroups.length > 0
-        ? ask(backendUrl, scope, SECURITY_GROUPS, securityGroups, log)
+        ? ask(call, scope, SECURITY_GROUPS, securityGroups, log)
         : undefined,
     ])
     return subnetXml === undefined ? undefined : factsOf(subnetXml)
@@ -46,7 +48,7 @@ export function createNetworkLookup(backendUrl: string | undefined, log: Logger)
 
 /** EC2's answer, or undefined where no EC2 answers; an AwsFault where EC2 refuses an id. */
 async function ask(
-  backendUrl: string,
+  call: CallBackend,
   scope: Scope,
   kind: Kind,
   ids: readonly string[],
@@ -57,25 +59,23 @@ async function ask(
   let count = 0
   for (const id of new Set(ids)) form.set(`${kind.parameter}.${++count}`, id)
   try {
-    const response = await fetch(backendUrl, {
+    const answer = await call({
+      scope,
+      service: 'ec2',
       method: 'POST',
-      headers: {
-        'content-type': 'application/x-www-form-urlencoded; charset=utf-8',
-        // Emulators take account and region from the scope and check no signature.
-        authorization: `AWS4-HMAC-SHA256 Credential=${scope.account}/20260101/${scope.region}/ec2/aws4_request, SignedHeaders=host, Signature=0`,
-      },
+      path: '/',
+      headers: { 'content-type': 'application/x-www-form-urlencoded; charset=utf-8' },
       body: form.toString(),
-      signal: AbortSignal.timeout(LOOKUP_TIMEOUT_MS),
     })
-    const text = await response.text()
-    if (response.ok) return text.includes(`<${kind.action}Response`) ? text : undefined
+    if (!answer) return undefined
+    const text = answer.body.toString()
+    if (answer.status < 300) return text.includes(`<${kind.action}Response`) ? text : undefined
     const code = first(text, 'Code') ?? ''
     if (kind.unknown.includes(code)) throw refusal(kind, ids, code, first(text, 'Message') ?? '')
     return undefined
   } catch (thrown) {
     if (thrown instanceof AwsFault) throw thrown
     log.warn(`the backend was not asked about ${kind.noun}s; they are taken as given`, {
-      backend: backendUrl,
       reason: messageOf(thrown),
     })
     return undefined

@@ -4,7 +4,7 @@ import { TASK_STATUSES } from '../ecs/task-state.ts'
 import type { Collection } from '../gateway/core/store.ts'
 import type { CallRecord } from '../gateway/dispatch.ts'
 import type { HealthReport } from '../gateway/health.ts'
-import { createMetrics, type LoopLag, type ReadGauge } from '../gateway/metrics.ts'
+import { createMetrics, type LoopLag, type Metrics, type ReadGauge } from '../gateway/metrics.ts'
 
 export interface ObserveOptions {
   readonly version: string
@@ -17,6 +17,8 @@ export interface ObserveOptions {
   readonly connections: () => { readonly api: number; readonly admin: number }
   /** What the parts count by themselves, e.g. `kecs_journal_bytes_total`. */
   readonly counters: readonly PartFigure[]
+  /** Puts the figures of load balancers beside ours. */
+  readonly more: (metrics: Metrics) => void
 }
 
 export interface PartFigure {
@@ -82,6 +84,7 @@ export function observe(options: ObserveOptions): Observation {
   metrics.gauge('kecs_info', 'Always 1.', ['version', 'runtime'], () => [
     [[options.version, options.runtime], 1],
   ])
+  options.more(metrics)
   return {
     onCall(record) {
       calls.at(record.service, record.operation, record.outcome).value++

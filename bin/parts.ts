@@ -9,6 +9,7 @@ import type { Logger } from '../gateway/core/log.ts'
 import type { Store } from '../gateway/core/store.ts'
 import type { HealthWatch } from '../gateway/health.ts'
 import type { SqlAnswer } from '../gateway/sql-worker.ts'
+import type { LoadBalancing } from './load-balancing.ts'
 import type { Settings } from './settings.ts'
 import type { Storage } from './storage.ts'
 
@@ -24,6 +25,7 @@ export interface Parts {
   readonly store: Store
   readonly rows: EcsRows
   readonly context: EcsContext
+  readonly balancing: LoadBalancing
   readonly reconciler: Reconciler
   readonly backend: Backend
   readonly health: HealthWatch

@@ -7,14 +7,15 @@ const FORGET_AFTER_MS = 150_000
 
 /** Deletes every row at once, then stops whatever still runs for them. */
 export async function resetState(
-  parts: Pick<Parts, 'store' | 'rows' | 'runtime' | 'reconciler' | 'clock' | 'log'>,
+  parts: Pick<Parts, 'store' | 'rows' | 'balancing' | 'runtime' | 'reconciler' | 'clock' | 'log'>,
 ): Promise<{ rows: number; tasks: number }> {
-  const { store, rows, runtime, reconciler, clock, log } = parts
+  const { store, rows, balancing, runtime, reconciler, clock, log } = parts
   const live = [...rows.tasks.by('live', 'yes')].map(({ id }) => id)
   const all = [...rows.tasks.all()].map(({ id }) => id)
   const count = store.transact(() => {
     let deleted = 0
     for (const collection of Object.values(rows)) deleted += empty(collection)
+    for (const collection of Object.values(balancing.rows)) deleted += empty(collection)
     return deleted
   })
   await store.durable()

@@ -2,7 +2,6 @@ import type { TaskRuntime } from '../cluster/runtime.ts'
 import type { EcsContext } from '../ecs/context.ts'
 import { createReconciler, type Reconciler } from '../ecs/reconcile.ts'
 import { type EcsRows, openRows } from '../ecs/rows.ts'
-import { noTargets } from '../ecs/targets.ts'
 import { createBackend } from '../gateway/backend.ts'
 import { type Clock, systemClock } from '../gateway/core/clock.ts'
 import { messageOf } from '../gateway/core/fault.ts'
@@ -13,6 +12,7 @@ import { watchHealth } from '../gateway/health.ts'
 import type { BannerFacts } from './banner.ts'
 import { createDoors } from './doors.ts'
 import { listenOrExplain, urlOf } from './listen.ts'
+import { openLoadBalancing } from './load-balancing.ts'
 import { createNetworkLookup } from './network-lookup.ts'
 import { UserError } from './output.ts'
 import type { Closers, Parts } from './parts.ts'
@@ -91,6 +91,13 @@ async function build(options: GatewayOptions, closers: Closers): Promise<Omit<Ru
   })
   ports.api = await listenOrExplain(api, apiPort, host, '--api-port')
   ports.admin = await listenOrExplain(admin, adminPort, host, '--admin-port')
+  parts.balancing.open(
+    urlOf(host, ports.api),
+    new Map([
+      [ports.api, 'the AWS endpoint of kecs'],
+      [ports.admin, 'the admin port of kecs'],
+    ]),
+  )
   // Calls are answered meanwhile; /ready says when tasks are looked after, too.
   await takeOver(parts)
   const { status, detail } = await backend.check()
@@ -132,6 +139,10 @@ async function openParts(options: GatewayOptions, closers: Closers): Promise<Par
   // Behind the store's lock: what a runtime keeps in the data directory is this process's alone.
   const runtime = options.runtime ?? (await createRuntime(settings, clock, closers))
   closers.push(() => runtime.close())
+  const balancing = await openLoadBalancing(
+    { settings, store, ecs: rows, runtime, clock, ids, log },
+    closers,
+  )
   const context: EcsContext = {
     store,
     rows,
@@ -139,13 +150,23 @@ async function openParts(options: GatewayOptions, closers: Closers): Promise<Par
     ids,
     log,
     lookUpNetwork: createNetworkLookup(settings.backend, log),
+    describeTargetGroup: balancing.registrar.describe,
     nodes: () => runtime.nodes(),
     runtimeAttributes: runtime.attributes,
   }
-  const reconciler = createReconciler({ context, runtime, targets: noTargets })
+  const reconciler = createReconciler({ context, runtime, targets: balancing.registrar })
   closers.push(() => reconciler.close())
   const backend = createBackend({ url: settings.backend, log, clock, ids })
   closers.push(() => backend.close())
+  const made = { settings, log, clock, ids, startedAtMs, runtime, storage, store, rows }
+  return watched({ ...made, context, balancing, reconciler, backend }, closers)
+}
+
+type Made = Omit<Parts, 'health' | 'ready' | 'sql'>
+
+/** The parts with what looks at them from outside. */
+function watched(made: Made, closers: Closers): Parts {
+  const { clock, log, storage, rows, runtime, reconciler, backend, balancing } = made
   const health = watchHealth(clock, [
     { name: 'store', essential: true, check: storage.health },
     { name: 'runtime', essential: false, check: () => runtime.health() },
@@ -153,21 +174,10 @@ async function openParts(options: GatewayOptions, closers: Closers): Promise<Par
     { name: 'backend', essential: false, check: () => backend.health() },
   ])
   closers.push(() => health.stop())
-  const sql = lazySql(rows, storage.history, log)
+  const sql = lazySql(rows, storage.history, balancing.context, log)
   closers.push(() => sql.close())
   return {
-    settings,
-    log,
-    clock,
-    ids,
-    startedAtMs,
-    runtime,
-    storage,
-    store,
-    rows,
-    context,
-    reconciler,
-    backend,
+    ...made,
     health,
     ready: () => reconciler.health().status !== 'down' && storage.health().status !== 'down',
     sql: sql.query,

@@ -8,6 +8,7 @@ import { type UserError, usageError } from './output.ts'
 export const DEFAULT_API_PORT = 4566
 export const DEFAULT_ADMIN_PORT = 8081
 export const DEFAULT_HOST = '127.0.0.1'
+export const DEFAULT_ELB_DOMAIN = 'elb.localhost'
 
 export type RuntimeName = 'simulated' | 'process'
 
@@ -26,6 +27,10 @@ export interface Settings {
   readonly logFormat: 'text' | 'json'
   readonly allowedHosts: readonly string[]
   readonly allowedOrigins: readonly string[]
+  /** What DNS names of load balancers end in. */
+  readonly elbDomain: string
+  /** Where listeners of load balancers open their own ports; undefined: nowhere. */
+  readonly listenerHost: string | undefined
 }
 
 export const DATA_DIR_FLAG: Flag = {
@@ -125,12 +130,30 @@ export const SERVE_FLAGS: readonly Flag[] = [
     about:
       'A web origin whose pages may call, e.g. http://localhost:3000; answers then carry CORS.',
   },
+  {
+    name: 'elb-domain',
+    value: 'NAME',
+    env: 'KECS_ELB_DOMAIN',
+    fallback: DEFAULT_ELB_DOMAIN,
+    about:
+      'What DNS names of load balancers end in. Names under localhost are this machine without any DNS.',
+  },
+  {
+    name: 'listener-host',
+    value: 'ADDRESS',
+    env: 'KECS_LISTENER_HOST',
+    fallback: 'that of --host',
+    about:
+      'The address on which listeners of load balancers open their own ports; none opens no port. ' +
+      'HTTP is reached by host name on the API port all the same.',
+  },
 ]
 
 const MAX_PORT = 65_535
 // What stands here ends in URLs and allow-lists.
 const HOST = /^[a-z0-9.:_-]+$/i
 const ACCOUNT = /^\d{12}$/
+const DOMAIN = /^(?=.{1,150}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/
 
 /** Settings out of flags and environment; UserErrors (exit code 2) for values that cannot be. */
 export function readSettings(values: Values, env: Env): Settings {
@@ -155,6 +178,8 @@ export function readSettings(values: Values, env: Env): Settings {
     logFormat: values.text('log-format') === 'json' ? 'json' : 'text',
     allowedHosts: values.list('allow-host'),
     allowedOrigins: values.list('allow-origin'),
+    elbDomain: domainOf(values),
+    listenerHost: listenerHostOf(values, host),
   }
   if (settings.apiPort !== 0 && settings.apiPort === settings.adminPort) {
     throw usageError(
@@ -182,10 +207,21 @@ function portOf(values: Values, name: string, fallback: number): number {
   throw bad(values, name, `A port is a number from 0 to ${MAX_PORT}.`, String(fallback))
 }
 
-function hostOf(values: Values): string {
-  const text = (values.text('host') ?? DEFAULT_HOST).replace(/^\[(.*)\]$/, '$1')
+function hostOf(values: Values, flag = 'host', fallback = DEFAULT_HOST): string {
+  const text = (values.text(flag) ?? fallback).replace(/^\[(.*)\]$/, '$1')
   if (HOST.test(text)) return text
-  throw bad(values, 'host', 'It is an IP address or a host name, without port.', DEFAULT_HOST)
+  throw bad(values, flag, 'It is an IP address or a host name, without port.', DEFAULT_HOST)
+}
+
+function listenerHostOf(values: Values, host: string): string | undefined {
+  if (values.text('listener-host') === 'none') return undefined
+  return hostOf(values, 'listener-host', host)
+}
+
+function domainOf(values: Values): string {
+  const text = (values.text('elb-domain') ?? DEFAULT_ELB_DOMAIN).toLowerCase()
+  if (DOMAIN.test(text)) return text
+  throw bad(values, 'elb-domain', 'It is a domain name, without port.', DEFAULT_ELB_DOMAIN)
 }
 
 function accountOf(values: Values): string {

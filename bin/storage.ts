@@ -62,10 +62,17 @@ export async function openStorage(
 
 const OURS = /^(journal-\d+\.jsonl|snapshot-\d+\.jsonl|history.*|format\.json)$/
 const RUNTIME_FOLDER = 'runtime'
+const BALANCING_FOLDER = 'elbv2'
+const FOLDERS: ReadonlySet<string> = new Set([RUNTIME_FOLDER, BALANCING_FOLDER])
 
 /** Where the runtime keeps what it needs, inside a data directory. */
 export function runtimeDirOf(dataDir: string): string {
   return join(dataDir, RUNTIME_FOLDER)
+}
+
+/** Where load balancers keep their secret and their certificate authority, inside a data directory. */
+export function balancingDirOf(dataDir: string): string {
+  return join(dataDir, BALANCING_FOLDER)
 }
 
 /** Deletes kecs's own files in a data directory that no kecs uses; how many there were. */
@@ -74,7 +81,7 @@ export async function emptyDataDir(dir: string): Promise<number> {
   const { takeDataDir } = await import('../gateway/core/data-dir.ts')
   const release = await explained(() => takeDataDir(dir))
   try {
-    const names = (await readdir(dir)).filter((name) => OURS.test(name) || name === RUNTIME_FOLDER)
+    const names = (await readdir(dir)).filter((name) => OURS.test(name) || FOLDERS.has(name))
     // The format goes last: what is left half way is still known for a data directory.
     names.sort((left, right) => Number(left === 'format.json') - Number(right === 'format.json'))
     for (const name of names) await rm(join(dir, name), { recursive: true, force: true })

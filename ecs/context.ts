@@ -5,6 +5,7 @@ import type { Ids } from '../gateway/core/ids.ts'
 import type { Logger } from '../gateway/core/log.ts'
 import type { Store } from '../gateway/core/store.ts'
 import type { EcsRows } from './rows.ts'
+import type { TargetRegistrar } from './targets.ts'
 
 /** What EC2 knows of the network an awsvpc task asks for. */
 export interface NetworkFacts {
@@ -35,6 +36,8 @@ export interface EcsContext {
   readonly ids: Ids
   readonly log: Logger
   readonly lookUpNetwork: NetworkLookup
+  /** Absent where there are no load balancers: their groups are then taken as given. */
+  readonly describeTargetGroup?: TargetRegistrar['describe']
   readonly nodes: () => readonly RuntimeNode[]
   /** Attributes that every task bears, e.g. that its runtime only simulates. */
   readonly runtimeAttributes: Readonly<Record<string, string>>

@@ -90,7 +90,7 @@ function planOne(view: ServiceView, set: TaskSetRow, tasks: readonly TaskRow[]):
     ({ condition }) => condition === 'starting' || condition === 'healthy',
   )
   const stops: StopAction[] = [
-    ...unhealthy.map(({ task }) => (draining ? scaling(task, set) : unhealthyStop(task))),
+    ...unhealthy.map(({ task }) => (draining ? scaling(task, set) : unhealthyStop(task, view))),
     ...surplusOf(usable, desired).map(({ task }) => scaling(task, set)),
   ]
   const missing = Math.max(0, desired - usable.length)

@@ -6,7 +6,7 @@ import type { TaskStopCode } from '@aws-sdk/client-ecs'
 import { completed, replaceDeployment, tripBreaker } from './deployments.ts'
 import type { DeploymentRow, ServiceRow, TaskRow } from './rows.ts'
 import * as says from './service-events.ts'
-import type { TargetState } from './targets.ts'
+import type { TargetState, TargetTrouble } from './targets.ts'
 
 /**
  * A task without health checks and targets is believed healthy once it ran for so long: a task that
@@ -23,6 +23,7 @@ export interface ServiceView {
   /** Whether an essential container of the task has a health check. */
   readonly hasHealthCheck: (task: TaskRow) => boolean
   readonly targetState: (task: TaskRow) => TargetState
+  readonly targetTroubles: (task: TaskRow) => readonly TargetTrouble[]
   readonly newDeploymentId: () => string
   readonly nowMs: number
 }
@@ -39,6 +40,8 @@ export interface StopAction {
   readonly reason: string
   /** The task failed: it counts against its deployment. */
   readonly failed: boolean
+  /** Its targets that fail their health checks; absent where a container does. */
+  readonly troubles?: readonly TargetTrouble[]
 }
 
 export interface ServicePlan {
@@ -71,7 +74,7 @@ export function planService(view: ServiceView): ServicePlan {
   if (!primary) return idle(current)
   const members = membersOf(view, primary)
   const goal = limitsOf(current, view)
-  const stops = stopsFor(current, primary, members, goal)
+  const stops = stopsFor(current, primary, members, goal, view)
   const launches = launchesFor(current, primary, members, stops, goal, view)
   const settled = settle(current, primary, members, stops, launches, goal, view.nowMs)
   return {
@@ -212,8 +215,10 @@ export function stopEvents(
   const tasks = stops.map(({ task }) => task)
   const unhealthy = stops
     .filter(({ failed }) => failed)
-    .map(({ task }) =>
-      says.taskUnhealthy(service, task, task.healthStatus === 'UNHEALTHY' ? 'container' : 'ELB'),
+    .flatMap(({ task, troubles }) =>
+      troubles
+        ? troubles.map((trouble) => says.targetUnhealthy(service, trouble))
+        : [says.taskUnhealthy(service, task)],
     )
   return [...unhealthy, says.tasksStopped(service, tasks)]
 }
@@ -224,6 +229,7 @@ function stopsFor(
   primary: DeploymentRow,
   members: readonly Member[],
   goal: Limits,
+  view: ServiceView,
 ): StopAction[] {
   const unhealthy = members.filter(({ condition }) => condition === 'unhealthy')
   const usable = members.filter(
@@ -239,20 +245,23 @@ function stopsFor(
   const drained =
     primary.rolloutState === 'FAILED' ? [] : drainable(members, mine, old, surplus, goal)
   return [
-    ...unhealthy.map(({ task }) => unhealthyStop(task)),
+    ...unhealthy.map(({ task }) => unhealthyStop(task, view)),
     ...[...surplus, ...drained].map(({ task }) => scaling(task, primary)),
   ]
 }
 
 /** A task that fails its health checks. */
-export function unhealthyStop(task: TaskRow): StopAction {
-  const container = task.healthStatus === 'UNHEALTHY'
-  return {
-    task,
-    code: 'ServiceSchedulerInitiated',
-    reason: container ? 'Task failed container health checks' : 'Task failed ELB health checks',
-    failed: true,
+export function unhealthyStop(
+  task: TaskRow,
+  { targetTroubles }: Pick<ServiceView, 'targetTroubles'>,
+): StopAction {
+  const stop = { task, code: 'ServiceSchedulerInitiated', failed: true } as const
+  if (task.healthStatus === 'UNHEALTHY') {
+    return { ...stop, reason: 'Task failed container health checks' }
   }
+  const troubles = targetTroubles(task)
+  const groups = troubles.map(({ targetGroupArn }) => `(target-group ${targetGroupArn})`)
+  return { ...stop, reason: `Task failed ELB health checks in ${groups.join(' ')}`, troubles }
 }
 
 /** Those that have not proven themselves first, then the newest. */

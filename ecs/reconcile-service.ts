@@ -75,6 +75,7 @@ export function viewOf(
       const balancers = balancersOf(task)
       return balancers.length === 0 ? 'none' : targets.state(task, balancers)
     },
+    targetTroubles: (task) => targets.troubles(task),
     newDeploymentId: () => `ecs-svc/${ids.decimal(DEPLOYMENT_DIGITS)}`,
     nowMs: clock.now(),
   }

@@ -14,7 +14,7 @@ import * as says from './service-events.ts'
 import { sweep } from './sweep.ts'
 import type { Registered, TargetRegistrar } from './targets.ts'
 import { factsOf, specOf } from './task-spec.ts'
-import { applyState, failedToStart, lostTask, neverStarted } from './task-state.ts'
+import { applyState, deactivating, failedToStart, lostTask, neverStarted } from './task-state.ts'
 import { within } from './within.ts'
 
 const CONCURRENCY = 64
@@ -52,7 +52,6 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   const askedToStop = new Set<string>()
   /** What the runtime said and the store has not made durable yet, by task. */
   const unsettled = new Map<string, TaskState>()
-  const registered = new Set<string>()
   const queue = new KeyedQueue({ clock, concurrency: CONCURRENCY, work, onFailure })
   const stopListening: (() => void)[] = []
   let status: 'starting' | 'running' | 'closed' = 'starting'
@@ -60,10 +59,6 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   function asked<T>(what: string, answer: Promise<T>): Promise<T> {
     return within(clock, PORT_TIMEOUT_MS, 'runtime', what, answer)
-  }
-
-  function balanced<T>(what: string, answer: Promise<T>): Promise<T> {
-    return within(clock, PORT_TIMEOUT_MS, 'load balancer', what, answer)
   }
 
   function work(key: string): Promise<void> | void {
@@ -77,17 +72,21 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     const task = key.startsWith(TASK) ? rows.tasks.get(key.slice(TASK.length)) : undefined
     const service = task?.serviceArn ? rows.services.get(task.serviceArn) : undefined
     if (service && failures === 1) {
-      const message = says.cannotPlace(service, reason)
+      const running = task?.lastStatus === 'RUNNING'
+      const message = running
+        ? says.cannotRegister(service, reason)
+        : says.cannotPlace(service, reason)
       store.transact(() => addServiceEvents(context, service, [message]))
     }
   }
 
   async function taskPass(arn: string): Promise<void> {
     const row = rows.tasks.get(arn)
-    if (!row || row.lastStatus === 'STOPPED') return
+    if (!row) return
+    if (row.lastStatus === 'STOPPED') return deregisterTargets(row)
     if (row.desiredStatus === 'STOPPED') return stopTask(row)
     if (!accepted.has(row.id)) return launchTask(row)
-    if (row.lastStatus === 'RUNNING') await registerTargets(row)
+    if (row.lastStatus === 'RUNNING') registerTargets(row)
   }
 
   async function launchTask(row: TaskRow): Promise<void> {
@@ -114,8 +113,10 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   async function stopTask(row: TaskRow): Promise<void> {
     if (!accepted.has(row.id)) return update(row, neverStarted(row, clock.now()))
-    await deregisterTargets(row)
     if (askedToStop.has(row.id)) return
+    deregisterTargets(row)
+    // Whoever still gets an answer from it gets it whole; its last request wakes us.
+    if (!targets.drained(row)) return update(row, deactivating(row))
     await asked('stop the task', runtime.stop(row.id))
     askedToStop.add(row.id)
   }
@@ -126,21 +127,18 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     return { service, balancers: (deployment ?? service?.launch)?.loadBalancers ?? [] }
   }
 
-  async function registerTargets(row: TaskRow): Promise<void> {
+  function registerTargets(row: TaskRow): void {
     const { service, balancers } = balancersOf(row)
-    if (!service || balancers.length === 0 || registered.has(row.id)) return
-    const done = await balanced('register the targets', targets.register(row, balancers))
-    registered.add(row.id)
-    tell(service, done, says.targetsRegistered)
+    if (!service || balancers.length === 0) return
+    store.transact(() => {
+      tell(service, targets.register(row, balancers), says.targetsRegistered)
+    })
   }
 
-  async function deregisterTargets(row: TaskRow): Promise<void> {
-    if (!registered.has(row.id)) return
-    const { service, balancers } = balancersOf(row)
+  function deregisterTargets(row: TaskRow): void {
+    const service = row.serviceArn ? rows.services.get(row.serviceArn) : undefined
     if (!service) return
-    const done = await balanced('deregister the targets', targets.deregister(row, balancers))
-    registered.delete(row.id)
-    tell(service, done, says.targetsDeregistered)
+    store.transact(() => tell(service, targets.deregister(row), says.targetsDeregistered))
   }
 
   function tell(
@@ -149,7 +147,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     text: (service: ServiceRow, count: number, targetGroupArn: string) => string,
   ): void {
     const messages = done.map((each) => text(service, each.count, each.targetGroupArn))
-    store.transact(() => addServiceEvents(context, service, messages))
+    addServiceEvents(context, service, messages)
   }
 
   function servicePass(arn: string): void {
@@ -213,7 +211,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   }
 
   function onTask(arn: string, after: TaskRow | undefined): void {
-    if (after && after.lastStatus !== 'STOPPED') queue.add(TASK + arn)
+    // One of a service may have targets to take out after its end.
+    if (after && (after.serviceArn || after.lastStatus !== 'STOPPED')) queue.add(TASK + arn)
     if (after?.serviceArn) queue.add(SERVICE + after.serviceArn)
   }
 
@@ -247,6 +246,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     )
     status = 'running'
     lookAtAll()
+    // Those that ended while nobody looked may still be registered with a target group.
+    for (const row of rows.tasks.by('stopped', 'yes')) if (row.serviceArn) queue.add(TASK + row.arn)
     sweepTimer = clock.after(SWEEP_EVERY_MS, runSweep)
   }
 
@@ -274,7 +275,6 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     lookAtAll()
     const gone = swept()
     for (const id of gone) {
-      registered.delete(id)
       runtime.remove(id).catch((thrown: unknown) => {
         log.warn(`a stopped task was not removed: ${messageOf(thrown)}`, { id })
       })

@@ -336,7 +336,7 @@ export function openRows(store: Store): EcsRows {
       indexes: { service: (row) => row.serviceArn },
     }),
     containerInstances: store.collection<ContainerInstanceRow>('containerInstances', {
-      indexes: { cluster: (row) => row.clusterArn },
+      indexes: { cluster: (row) => row.clusterArn, ec2Instance: (row) => row.ec2InstanceId },
     }),
     idempotency: store.collection<IdempotencyRow>('idempotency', {}),
   }

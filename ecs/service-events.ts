@@ -1,5 +1,6 @@
 /** What a service's events say, in AWS's words. */
 import type { DeploymentRow, ServiceRow, TaskRow } from './rows.ts'
+import type { TargetTrouble } from './targets.ts'
 
 type Named = Pick<ServiceRow, 'name'>
 type Deployment = Pick<DeploymentRow, 'id'>
@@ -50,8 +51,17 @@ export function targetsDeregistered(service: Named, count: number, group: string
   return `(service ${service.name}) deregistered ${count} targets in (target-group ${group})`
 }
 
-export function taskUnhealthy(service: Named, task: Pick<TaskRow, 'id'>, why: string): string {
-  return `(service ${service.name}) (task ${task.id}) failed ${why} health checks.`
+export function taskUnhealthy(service: Named, task: Pick<TaskRow, 'id'>): string {
+  return `(service ${service.name}) (task ${task.id}) failed container health checks.`
+}
+
+export function targetUnhealthy(service: Named, trouble: TargetTrouble): string {
+  const { targetGroupArn, port, reason } = trouble
+  return `(service ${service.name}) (port ${port}) is unhealthy in (target-group ${targetGroupArn}) due to (reason ${reason})`
+}
+
+export function cannotRegister(service: Named, reason: string): string {
+  return `(service ${service.name}) failed to register targets: ${reason}`
 }
 
 function namesOf(taskIds: readonly string[]): string {

@@ -1,10 +1,17 @@
 /** What CreateService, UpdateService and CreateTaskSet make of how a caller wants tasks launched. */
 import type * as sdk from '@aws-sdk/client-ecs'
 import type { Scope } from '../gateway/core/arn.ts'
+import type { EcsContext } from './context.ts'
 import { normalNetwork } from './network.ts'
 import { startableTaskDefinition } from './operations/task-definitions.ts'
-import type { ClusterRow, EcsRows, LaunchConfiguration, TaskDefinitionRow } from './rows.ts'
-import { checkedCapacity, checkPlacement, checkServiceFits, launchTypeOf } from './service-rules.ts'
+import type { ClusterRow, LaunchConfiguration, TaskDefinitionRow } from './rows.ts'
+import {
+  checkedCapacity,
+  checkPlacement,
+  checkServiceFits,
+  checkTargetGroups,
+  launchTypeOf,
+} from './service-rules.ts'
 import { assertLaunchable } from './task-definition-rules/launchable.ts'
 import { checkPlatformVersion, platformFamilyOf } from './task-factory.ts'
 
@@ -28,13 +35,14 @@ interface Placement {
 
 /** With AWS's defaults; InvalidParameterException and ClientException as AWS throws them. */
 export function checkedLaunch(
-  rows: EcsRows,
+  context: EcsContext,
   scope: Scope,
   cluster: ClusterRow,
   input: LaunchInput,
   placement: Placement,
 ): LaunchConfiguration {
-  const definition = startableTaskDefinition(rows, scope, input.taskDefinition)
+  const definition = startableTaskDefinition(context.rows, scope, input.taskDefinition)
+  checkTargetGroups(context, definition, input.loadBalancers)
   const capacity = checkedCapacity(cluster, input.launchType, input.capacityProviderStrategy)
   checkPlacement(capacity, placement.placementConstraints, placement.placementStrategy)
   return fitted(definition, {

@@ -1,6 +1,7 @@
 /** What CreateService and UpdateService refuse, and the defaults they fill in. Pure. */
 import type * as sdk from '@aws-sdk/client-ecs'
 import { AwsFault } from '../gateway/core/fault.ts'
+import type { EcsContext } from './context.ts'
 import { clientException, invalidParameter } from './faults.ts'
 import { checkNetwork } from './network.ts'
 import { checkedStrategy } from './operations/clusters.ts'
@@ -166,6 +167,36 @@ export function checkServiceFits(
     if (!container.portMappings?.some((mapping) => mapping.containerPort === port)) {
       throw invalidParameter(
         `The container ${balancer.containerName} did not have a container port ${port} defined.`,
+      )
+    }
+  }
+}
+
+/** The target groups of a service exist, are in use, and take the kind of targets its tasks are. */
+export function checkTargetGroups(
+  { describeTargetGroup }: Pick<EcsContext, 'describeTargetGroup'>,
+  definition: TaskDefinitionRow,
+  balancers: readonly sdk.LoadBalancer[] | undefined,
+): void {
+  if (!describeTargetGroup) return
+  const networkMode = definition.body.networkMode ?? 'bridge'
+  const wanted = networkMode === 'awsvpc' ? 'ip' : 'instance'
+  for (const { targetGroupArn } of balancers ?? []) {
+    if (!targetGroupArn) continue
+    const group = describeTargetGroup(targetGroupArn)
+    if (!group) {
+      throw invalidParameter(
+        `The target group with targetGroupArn ${targetGroupArn} was not found.`,
+      )
+    }
+    if (!group.balanced) {
+      throw invalidParameter(
+        `The target group with targetGroupArn ${targetGroupArn} does not have an associated load balancer.`,
+      )
+    }
+    if (group.targetType !== wanted) {
+      throw invalidParameter(
+        `The provided target group ${targetGroupArn} has target type ${group.targetType}, which is incompatible with the ${networkMode} network mode specified in the task definition.`,
       )
     }
   }

@@ -4,16 +4,36 @@ import type { TaskRow } from './rows.ts'
 /** What a load balancer says of one task's targets, all of its groups together. */
 export type TargetState = 'none' | 'initial' | 'healthy' | 'unhealthy' | 'draining'
 
+/** A target that fails its health checks, and why in the balancer's words. */
+export interface TargetTrouble {
+  readonly targetGroupArn: string
+  readonly port: number | undefined
+  readonly reason: string
+}
+
+/** Of a target group, as far as services depend on it. */
+export interface TargetGroupFacts {
+  readonly targetType: string
+  /** Whether a listener forwards to it. */
+  readonly balanced: boolean
+}
+
 /**
  * The load balancers as the scheduler sees them; filled in by the composition root, since ECS and
- * ELBv2 never meet. Calls are idempotent; a fault is retried by the next pass.
+ * ELBv2 never meet. Calls are idempotent and write rows, so that they belong to a transaction.
  */
 export interface TargetRegistrar {
-  /** Registers a running task with every target group that its service names. */
-  register(task: TaskRow, loadBalancers: readonly LoadBalancer[]): Promise<readonly Registered[]>
-  /** Takes the task's targets out; in-flight requests are the balancer's business. */
-  deregister(task: TaskRow, loadBalancers: readonly LoadBalancer[]): Promise<readonly Registered[]>
+  /** Registers a running task with every target group that its service names; throws an Error where one is gone. */
+  register(task: TaskRow, loadBalancers: readonly LoadBalancer[]): readonly Registered[]
+  /** Takes the task's targets out, whichever groups they are in: they get no new requests. */
+  deregister(task: TaskRow): readonly Registered[]
+  /** Whether no request is under way to the task any more, or none is waited for. */
+  drained(task: TaskRow): boolean
   state(task: TaskRow, loadBalancers: readonly LoadBalancer[]): TargetState
+  /** Those of its targets that are unhealthy. */
+  troubles(task: TaskRow): readonly TargetTrouble[]
+  /** The group of that ARN in its account and region. */
+  describe(targetGroupArn: string): TargetGroupFacts | undefined
   /** Calls `listener` with a task's ARN whenever the state of one of its targets may have changed. */
   onChange(listener: (taskArn: string) => void): () => void
 }
@@ -21,12 +41,4 @@ export interface TargetRegistrar {
 export interface Registered {
   readonly targetGroupArn: string
   readonly count: number
-}
-
-/** Where no balancer is at hand: tasks of services with balancers are never held up for them. */
-export const noTargets: TargetRegistrar = {
-  register: async () => [],
-  deregister: async () => [],
-  state: () => 'none',
-  onChange: () => () => {},
 }

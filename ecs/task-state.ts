@@ -102,6 +102,12 @@ export function askedToStop(
   }
 }
 
+/** A task whose targets are being drained; it runs until they are. */
+export function deactivating(row: TaskRow): TaskRow {
+  if (row.lastStatus !== 'RUNNING') return row
+  return { ...row, lastStatus: 'DEACTIVATING', version: row.version + 1 }
+}
+
 function ended(row: TaskRow, code: sdk.TaskStopCode, reason: string, nowMs: number): TaskRow {
   return {
     ...row,

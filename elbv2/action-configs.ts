@@ -35,8 +35,8 @@ export function invalidAction(message: string): AwsFault {
 
 /** Where a redirect stands: what its placeholders come to. */
 export interface ListenerPlace {
-  readonly protocol: ProtocolEnum | undefined
-  readonly port: number | undefined
+  readonly protocol?: ProtocolEnum
+  readonly port?: number
 }
 
 export function checkedRedirect(
@@ -86,7 +86,7 @@ function withoutPlaceholders(text: string): string {
 
 /** Whether every `#{…}` is one of these, and none comes twice. */
 function hasOnly(text: string, placeholders: readonly string[]): boolean {
-  const found = [...text.matchAll(/#\{([^}]*)\}?/g)].map(([, name = '']) => name)
+  const found = [...text.matchAll(/#\{(?:([^}]*)\})?/g)].map(([, name = '']) => name)
   return new Set(found).size === found.length && found.every((name) => placeholders.includes(name))
 }
 

@@ -5,8 +5,7 @@ import { type Elbv2Rows, indexKey } from './rows.ts'
 
 /** ARNs of the groups that actions forward to; some may come twice. */
 export function groupsOf(actions: readonly Action[]): string[] {
-  return actions.flatMap(({ Type, TargetGroupArn, ForwardConfig }) => {
-    if (Type !== 'forward') return []
+  return actions.flatMap(({ TargetGroupArn, ForwardConfig }) => {
     const arns = (ForwardConfig?.TargetGroups ?? []).map((group) => group.TargetGroupArn)
     return [TargetGroupArn, ...arns].filter((arn) => arn !== undefined)
   })

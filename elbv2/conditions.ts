@@ -1,23 +1,20 @@
 /** Conditions of rules, checked by AWS's rules and brought into the form in which they are answered. */
-import { isIP } from 'node:net'
 import type { RuleCondition } from '@aws-sdk/client-elastic-load-balancing-v2'
+import {
+  checkCidr,
+  checkHost,
+  checkMethod,
+  checkPath,
+  checkPatternRegex,
+  checkText,
+  type Field,
+  wildcardsIn,
+} from './condition-values.ts'
 import { validationError } from './faults.ts'
 import { MAX_CONDITION_VALUES, MAX_CONDITION_WILDCARDS } from './quotas.ts'
 import type { LoadBalancerType } from './rows.ts'
-import { checkRegex } from './transforms.ts'
 
-const MAX_VALUE = 128
 const MAX_HEADER_NAME = 40
-const MAX_METHOD = 40
-const BROADCAST = '255.255.255.255/32'
-
-type Field =
-  | 'host-header'
-  | 'path-pattern'
-  | 'http-header'
-  | 'query-string'
-  | 'http-request-method'
-  | 'source-ip'
 
 const CONFIGS = {
   'host-header': 'HostHeaderConfig',
@@ -237,67 +234,4 @@ function bothKinds(field: Field) {
   return validationError(
     `You cannot specify both values and regex values for a condition of type '${field}'`,
   )
-}
-
-function wildcardsIn(values: readonly string[], escapes: boolean): number {
-  const text = values.join('\n')
-  return (escapes ? text.replace(/\\[*?\\]/g, '') : text).match(/[*?]/g)?.length ?? 0
-}
-
-function checkHost(value: string): void {
-  checkLength('host-header', value)
-  if (!/^[A-Za-z0-9_.*?-]+$/.test(value)) throw badCharacters('host-header', value)
-  // AWS asks for a dot with letters behind it; a name that ends in a wildcard may yet have them.
-  if (!/\.[A-Za-z*?-]*[A-Za-z*?]$/.test(value)) {
-    throw validationError(
-      `The host header value '${value}' must have at least one '.', with only letters after the last one`,
-    )
-  }
-}
-
-function checkPath(value: string): void {
-  checkLength('path-pattern', value)
-  if (!/^[A-Za-z0-9_.$/~"'@:+&;,=()!%*?-]+$/.test(value)) throw badCharacters('path-pattern', value)
-}
-
-function checkMethod(value: string): void {
-  if (!/^[A-Z_-]+$/.test(value) || value.length > MAX_METHOD) {
-    throw validationError(
-      `The HTTP request method '${value}' must have up to ${MAX_METHOD} characters out of A-Z, '-' and '_'`,
-    )
-  }
-}
-
-function checkCidr(value: string): void {
-  const [address = '', bits = '', ...more] = value.split('/')
-  const version = isIP(address)
-  const most = version === 6 ? 128 : 32
-  const valid = version > 0 && more.length === 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= most
-  if (!valid || address.includes('%') || value === BROADCAST) {
-    throw validationError(
-      `The source IP '${value}' must be a CIDR block, and cannot be ${BROADCAST}`,
-    )
-  }
-}
-
-function checkText(field: Field, value: string): void {
-  checkLength(field, value)
-  if (!/^[ -~]+$/.test(value)) throw badCharacters(field, value)
-}
-
-function checkPatternRegex(field: Field, regex: string): void {
-  checkLength(field, regex)
-  checkRegex(regex)
-}
-
-function checkLength(field: Field, value: string): void {
-  if (value.length === 0 || value.length > MAX_VALUE) {
-    throw validationError(
-      `Condition values of type '${field}' must be between 1 and ${MAX_VALUE} characters long`,
-    )
-  }
-}
-
-function badCharacters(field: Field, value: string) {
-  return validationError(`The ${field} value '${value}' contains characters that are not valid`)
 }

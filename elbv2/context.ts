@@ -47,6 +47,8 @@ export interface Elbv2Context {
   readonly log: Logger
   /** What DNS names of load balancers end in, e.g. `elb.localhost`. */
   readonly dnsSuffix: string
+  /** Where callers reach this API and, by it, the backend: e.g. `http://localhost:4566`. */
+  readonly endpoint: string
   readonly callBackend: CallBackend
   readonly live: LiveFacts
 }

@@ -41,12 +41,11 @@ export function checkedHealthCheck(
   const usesHttp = protocol !== 'TCP'
   const defaults = defaultsOf(group, protocol)
   // What a check by TCP does not have is refused where it is asked for, and dropped where it was.
-  const kept = before && (before.protocol !== 'TCP') === usesHttp ? before : undefined
   if (!usesHttp) refuseHttpParts(asked)
   const check: HealthCheck = {
     enabled: checkedEnabled(group, asked, before),
     ...(protocol && { protocol, port: checkedPort(group, asked, before) }),
-    ...(usesHttp && { path: checkedPath(asked.HealthCheckPath ?? kept?.path ?? defaults.path) }),
+    ...(usesHttp && { path: checkedPath(asked.HealthCheckPath ?? before?.path ?? defaults.path) }),
     intervalSeconds:
       asked.HealthCheckIntervalSeconds ?? before?.intervalSeconds ?? defaults.intervalSeconds,
     timeoutSeconds:
@@ -55,7 +54,7 @@ export function checkedHealthCheck(
     unhealthyThreshold:
       asked.UnhealthyThresholdCount ?? before?.unhealthyThreshold ?? UNHEALTHY_THRESHOLD,
     ...(usesHttp && {
-      matcher: checkedMatcher(group, asked.Matcher) ?? kept?.matcher ?? defaults.matcher,
+      matcher: checkedMatcher(group, asked.Matcher) ?? before?.matcher ?? defaults.matcher,
     }),
   }
   if (check.intervalSeconds <= check.timeoutSeconds) {

@@ -113,13 +113,24 @@ export interface TargetRow extends Owned {
   readonly availabilityZone?: string
   readonly quicServerId?: string
   readonly registeredAtMs: number
+  /** Whoever registered it and will find it again by this, e.g. a task's ARN. */
+  readonly owner?: string
   /** Deregistered then; the row goes when the deregistration delay is over. */
   readonly drainingSinceMs?: number
+}
+
+/** An object in S3. */
+export interface ObjectPlace {
+  readonly bucket: string
+  readonly key: string
+  readonly version?: string
 }
 
 export interface TrustStoreRow extends Owned {
   readonly name: string
   readonly status: 'ACTIVE' | 'CREATING'
+  /** Where the bundle was read. */
+  readonly source: ObjectPlace
   /** The certificates, PEM. */
   readonly bundle: string
   readonly numberOfCaCertificates: number
@@ -133,6 +144,8 @@ export interface TrustStoreRow extends Owned {
 export interface Revocation {
   readonly revocationId: number
   readonly type: 'CRL'
+  /** Where the list was read. */
+  readonly source: ObjectPlace
   readonly numberOfRevokedEntries: number
   /** As it was read, base64. */
   readonly content: string
@@ -181,7 +194,7 @@ export function openElbv2Rows(store: Store): Elbv2Rows {
     }),
     targetGroups: store.collection<TargetGroupRow>('elbv2.targetGroups', { indexes: named }),
     targets: store.collection<TargetRow>('elbv2.targets', {
-      indexes: { group: (row) => row.targetGroupArn },
+      indexes: { group: (row) => row.targetGroupArn, owner: (row) => row.owner },
     }),
     trustStores: store.collection<TrustStoreRow>('elbv2.trustStores', { indexes: named }),
   }

@@ -1,6 +1,6 @@
 /**
- * The predefined security policies of load balancers, by AWS's user guides. The policies of
- * RFC 9151 (CNSA) are left out: their ciphers are not known here.
+ * The predefined security policies of load balancers, by AWS's user guides, and TLS-1-0-2015-04,
+ * which older guides have. Those of RFC 9151 and CNSA 2 are left out: their ciphers are not known here.
  */
 
 export interface SslPolicyFacts {

@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { constants, type ServerHttp2Stream } from 'node:http2'
 import type { Clock } from './core/clock.ts'
 import { endUnread } from './linger.ts'
 import type { FaultAnswer } from './proxy-fault.ts'
@@ -17,20 +18,37 @@ export function writeHead(
     res.writeHead(status, message, headers as string[])
     return
   }
-  const grouped: Record<string, string[]> = Object.create(null)
+  res.writeHead(status, grouped(headers))
+}
+
+/** Sends an answer that is a head and nothing else: to clients of HTTP/2 in one frame. */
+export function endWithHead(res: ServerResponse, status: number, headers: RawHeaders): void {
+  if (isHttp2(res.req)) {
+    res.statusCode = status
+    for (const [name, value] of Object.entries(grouped(headers))) res.setHeader(name, value)
+  } else {
+    writeHead(res, status, undefined, headers)
+  }
+  res.end()
+}
+
+function grouped(headers: RawHeaders): Record<string, string | string[]> {
+  const all: Record<string, string | string[]> = Object.create(null)
   for (const [name, value] of pairsOf(headers)) {
     const key = name.toLowerCase()
     if (key === 'connection') continue
-    const values = grouped[key] ?? []
-    values.push(value)
-    grouped[key] = values
+    const before = all[key]
+    // One value as such: node takes no list for a header that may be there once only.
+    all[key] = before === undefined ? value : [before, value].flat()
   }
-  // One value as such: node takes no list for a header that may be there once only.
-  const flat = Object.entries(grouped).map(([name, values]) => [
-    name,
-    values.length === 1 ? values[0] : values,
-  ])
-  res.writeHead(status, Object.fromEntries(flat))
+  return all
+}
+
+/** Ends an answer of which not all came: half of one must never look like a whole one. */
+export function cutOff(res: ServerResponse): void {
+  const { stream } = res as ServerResponse & { stream?: ServerHttp2Stream }
+  if (isHttp2(res.req) && stream) stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+  else res.destroy()
 }
 
 export function addTrailers(res: ServerResponse, pairs: [name: string, value: string][]): void {

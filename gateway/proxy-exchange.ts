@@ -2,7 +2,7 @@ import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
 import { setImmediate } from 'node:timers'
 import type { Clock, Timer } from './core/clock.ts'
 import { messageOf } from './core/fault.ts'
-import { addTrailers, sendWhole, writeHead } from './proxy-answer.ts'
+import { addTrailers, cutOff, sendWhole, writeHead } from './proxy-answer.ts'
 import type { ProxyCall } from './proxy-call.ts'
 import { faultOf, type OnFault, type ProxyFault, type ProxyTarget } from './proxy-fault.ts'
 import {
@@ -224,8 +224,7 @@ export class Exchange {
     const answer = onFault({ ...fault, late })
     req.unpipe()
     this.#outgoing?.destroy()
-    // Half an answer must never look like a whole one.
-    if (late) res.destroy()
+    if (late) cutOff(res)
     else sendWhole(req, res, answer, clock)
   }
 

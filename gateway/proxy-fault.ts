@@ -47,13 +47,15 @@ const UNREACHABLE: ReadonlySet<string> = new Set([
   'ETIMEDOUT',
 ])
 
+/** It speaks neither HTTP nor TLS as it should. */
+const NO_HTTP = /^(HPE_|EPROTO$|ERR_SSL_|ERR_TLS_|ERR_HTTP2_)/
+
 /** What an error of the connection to a target means. */
 export function faultOf(error: NodeJS.ErrnoException): Omit<ProxyFault, 'late'> {
   const { code = '', message } = error
   const detail = message || code
   if (UNREACHABLE.has(code)) return { kind: 'unreachable', detail }
-  const noTls = code === 'EPROTO' || code.startsWith('ERR_SSL_') || code.startsWith('ERR_TLS_')
-  if (noTls || code.startsWith('HPE_')) return { kind: 'answer', detail }
+  if (NO_HTTP.test(code)) return { kind: 'answer', detail }
   if (code.startsWith('ERR_')) return { kind: 'request', detail }
   return { kind: 'reset', detail: 'it closed the connection without an answer' }
 }

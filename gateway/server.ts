@@ -43,6 +43,8 @@ export interface Listener {
 export interface HttpServer {
   /** Answers the port it listens on; rejects with node's error, e.g. code EADDRINUSE. */
   listen(port: number, host: string): Promise<number>
+  /** Serves a connection that was accepted elsewhere, e.g. under TLS, in place of listening. */
+  serve(socket: Duplex): void
   readonly connections: number
   /** Takes no new connections, lets requests under way finish for `graceMs`, then cuts them off. */
   close(graceMs: number): Promise<void>
@@ -63,6 +65,8 @@ export function createHttpServer(listener: Listener, options: HttpServerOptions)
   const open = new Set<Socket>()
   const upgraded = new Set<Duplex>()
   const inFlight = new WeakMap<Duplex, Set<ServerResponse>>()
+  let emptied = () => {}
+  let serves = false
 
   function web(req: IncomingMessage, res: ServerResponse): void {
     const responses = inFlight.get(req.socket) ?? new Set()
@@ -74,7 +78,10 @@ export function createHttpServer(listener: Listener, options: HttpServerOptions)
 
   server.on('connection', (socket) => {
     open.add(socket)
-    socket.once('close', () => open.delete(socket))
+    socket.once('close', () => {
+      open.delete(socket)
+      if (open.size === 0) emptied()
+    })
   })
   server.on('request', web)
   // Whoever answers says 100 Continue, or leaves it to the backend.
@@ -99,11 +106,22 @@ export function createHttpServer(listener: Listener, options: HttpServerOptions)
 
   return {
     listen: (port, host) => listen(server, port, host),
+    serve(socket) {
+      // Node begins to look for slow heads when its server listens; this one is given its connections.
+      if (!serves) server.emit('listening')
+      serves = true
+      server.emit('connection', socket)
+    },
     get connections() {
       return open.size
     },
     async close(graceMs) {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+      const closed = new Promise<void>((resolve) => {
+        emptied = resolve
+        server.close(() => {
+          if (open.size === 0) resolve()
+        })
+      })
       for (const socket of upgraded) socket.destroy()
       const drain = setInterval(() => server.closeIdleConnections(), DRAIN_CHECK_MS)
       const cut = setTimeout(() => {

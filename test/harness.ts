@@ -30,6 +30,8 @@ export const TEST_SETTINGS: Settings = {
   logFormat: 'text',
   allowedHosts: [],
   allowedOrigins: [],
+  elbDomain: 'elb.localhost',
+  listenerHost: undefined,
 }
 
 /** A whole gateway in this process: free ports, state in memory, simulated tasks, no log. */

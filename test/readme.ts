@@ -3,6 +3,9 @@ import { SIMULATION_LABELS } from '../cluster/local/script.ts'
 import { createEcsProvider } from '../ecs/provider.ts'
 import { openRows } from '../ecs/rows.ts'
 import { ecsTables } from '../ecs/sql-tables.ts'
+import { createElbv2Provider } from '../elbv2/provider.ts'
+import { openElbv2Rows } from '../elbv2/rows.ts'
+import { elbv2Tables } from '../elbv2/sql-tables.ts'
 import { systemClock } from '../gateway/core/clock.ts'
 import { systemIds } from '../gateway/core/ids.ts'
 import { silentLogger } from '../gateway/core/log.ts'
@@ -14,20 +17,31 @@ import { documentTables } from '../gateway/core/sql-table.ts'
 export function readmeTables(): ReadonlyMap<string, string> {
   const store = createMemoryStore()
   const rows = openRows(store)
+  const common = { store, clock: systemClock, ids: systemIds, log: silentLogger }
+  const elbv2Rows = openElbv2Rows(store)
+  const live = { targetHealth: () => ({ state: 'initial' }) as const, trouble: () => undefined }
+  const dnsSuffix = 'elb.localhost'
+  const elbv2 = createElbv2Provider({
+    ...common,
+    rows: elbv2Rows,
+    dnsSuffix,
+    endpoint: '',
+    live,
+    callBackend: () => undefined,
+  })
+  const balancing = elbv2Tables({ rows: elbv2Rows, live, dnsSuffix })
   const ecs = createEcsProvider({
-    store,
+    ...common,
     rows,
-    clock: systemClock,
-    ids: systemIds,
-    log: silentLogger,
     lookUpNetwork: () => undefined,
     nodes: () => [],
     runtimeAttributes: {},
   })
   return new Map([
     ['simulation-labels', labelsTable()],
-    ['sql-tables', documentTables(ecsTables(rows, { read: () => [] })).trim()],
+    ['sql-tables', documentTables([...ecsTables(rows, { read: () => [] }), ...balancing]).trim()],
     ['coverage-ecs', coverageTable(ecs)],
+    ['coverage-elbv2', coverageTable(elbv2)],
   ])
 }
 

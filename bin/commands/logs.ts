@@ -3,14 +3,14 @@ import { command } from '../command.ts'
 import { print, usageError } from '../output.ts'
 import { ADMIN_URL_FLAG, JSON_FLAG } from '../settings.ts'
 
-const KINDS = ['task']
+const KINDS = ['task', 'lb']
 
 export default command({
   name: 'logs',
-  summary: 'Prints what a task of a running kecs wrote.',
+  summary: 'Prints what a task of a running kecs wrote, or who called a load balancer.',
   positionals: [
-    { name: 'KIND', about: `What wrote it: ${KINDS.join(' or ')}.` },
-    { name: 'NAME', about: 'Its id or ARN.' },
+    { name: 'KIND', about: 'What wrote it: task, or lb for the access log of a load balancer.' },
+    { name: 'NAME', about: 'Its id or ARN; of a load balancer its name, ARN or DNS name.' },
   ],
   flags: [
     { name: 'follow', short: 'f', about: 'Go on with new lines until the task ends.' },
@@ -22,8 +22,12 @@ export default command({
   examples: [
     ['All that a task wrote', 'kecs logs task 0123456789abcdef0123456789abcdef'],
     ['The last lines, and those that follow', 'kecs logs task "$ARN" --tail 20 -f'],
+    ['Requests to a load balancer, as they come', 'kecs logs lb my-alb -f'],
   ],
-  notes: ['Tasks of the simulated runtime run nothing and write nothing.'],
+  notes: [
+    'Tasks of the simulated runtime run nothing and write nothing.',
+    "Lines of load balancers are in AWS's format; the last 1,000 of each are kept in memory.",
+  ],
   async run(values) {
     const [kind = '', name = ''] = values.positionals
     if (!KINDS.includes(kind)) {

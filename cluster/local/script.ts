@@ -7,6 +7,7 @@
  * - `kecs.simulate.exit-code` = 0 to 255: what it ends with; without `exit-after` it ends at once
  * - `kecs.simulate.exit-reason` = text: the container's `reason` when it ends by itself
  * - `kecs.simulate.health` = `healthy`, `unhealthy`, `healthy-after:DURATION`, `unhealthy-after:DURATION`
+ * - `kecs.simulate.target-health` = as `health`: what load balancers find of its targets
  * - `kecs.simulate.stop-after` = duration: how long it takes to stop; `stopTimeout` cuts it short
  * - `kecs.simulate.stop-exit-code` = 0 to 255: what it ends with when it is stopped
  *
@@ -49,6 +50,12 @@ export const SIMULATION_LABELS: readonly {
     effect: 'the container’s health, at once or so long after its start',
   },
   {
+    label: 'kecs.simulate.target-health',
+    value: '`healthy`, `unhealthy`, `healthy-after:DURATION` or `unhealthy-after:DURATION`',
+    effect:
+      'what load balancers find of the container’s targets, at once or so long after its start',
+  },
+  {
     label: 'kecs.simulate.stop-after',
     value: 'a duration',
     effect: 'how long the container takes to stop; `stopTimeout` cuts it short',
@@ -64,13 +71,19 @@ export type Outcome =
   | { readonly fails: true; readonly message: string }
   | { readonly fails: false; readonly afterMs: number }
 
+export interface ScriptedHealth {
+  readonly is: 'healthy' | 'unhealthy'
+  readonly afterMs: number
+}
+
 export interface Script {
   readonly pull?: Outcome
   readonly start?: Outcome
   readonly exitAfterMs?: number
   readonly exitCode?: number
   readonly exitReason?: string
-  readonly health?: { readonly is: 'healthy' | 'unhealthy'; readonly afterMs: number }
+  readonly health?: ScriptedHealth
+  readonly targetHealth?: ScriptedHealth
   readonly stopAfterMs?: number
   readonly stopExitCode?: number
 }
@@ -108,6 +121,7 @@ export function scriptOf(labels: Readonly<Record<string, string>>): Script | str
       exitCode: exitCode ?? (exitAfterMs === undefined ? undefined : 0),
       exitReason: read('exit-reason', (text) => text),
       health: read('health', healthOf),
+      targetHealth: read('target-health', healthOf),
       stopAfterMs: read('stop-after', durationOf),
       stopExitCode: read('stop-exit-code', exitCodeOf),
     }
@@ -138,7 +152,7 @@ function outcomeOf(text: string): Outcome | undefined {
   return afterMs === undefined ? undefined : { fails: false, afterMs }
 }
 
-function healthOf(text: string): Script['health'] {
+function healthOf(text: string): ScriptedHealth | undefined {
   const [, is, after] = /^(healthy|unhealthy)(?:-after:(.*))?$/.exec(text) ?? []
   const afterMs = after === undefined ? 0 : durationOf(after)
   if ((is !== 'healthy' && is !== 'unhealthy') || afterMs === undefined) return undefined

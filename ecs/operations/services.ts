@@ -24,6 +24,7 @@ import {
   checkedDesiredCount,
   checkPlacement,
   checkServiceName,
+  checkTargetGroups,
   launchTypeOf,
 } from '../service-rules.ts'
 import { launchShown, serviceView } from '../service-view.ts'
@@ -87,7 +88,7 @@ export function serviceHandlers(context: EcsContext): Record<string, Handler> {
       schedulingStrategy,
       external ? (input.desiredCount ?? 0) : input.desiredCount,
     )
-    const launch = external ? undefined : checkedLaunch(rows, call, cluster, input, input)
+    const launch = external ? undefined : checkedLaunch(context, call, cluster, input, input)
     const nowMs = clock.now()
     return {
       arn,
@@ -221,6 +222,7 @@ export function serviceHandlers(context: EcsContext): Record<string, Handler> {
         ? rows.taskDefinitions.get(kept.taskDefinitionArn)
         : startableTaskDefinition(rows, call, input.taskDefinition)
     if (!definition) throw clientException('TaskDefinition not found.')
+    checkTargetGroups(context, definition, input.loadBalancers)
     const strategy = input.capacityProviderStrategy
     const capacity = strategy
       ? checkedCapacity(cluster, undefined, strategy)

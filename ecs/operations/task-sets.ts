@@ -62,7 +62,7 @@ export function taskSetHandlers(context: EcsContext): Record<string, Handler> {
     cluster: ClusterRow,
     service: ServiceRow,
   ): TaskSetRow {
-    const launch = checkedLaunch(rows, call, cluster, input, service)
+    const launch = checkedLaunch(context, call, cluster, input, service)
     const scalePercent = input.scale ? checkedPercent(input.scale) : 0
     const id = `ecs-svc/${ids.decimal(TASK_SET_DIGITS)}`
     const nowMs = clock.now()

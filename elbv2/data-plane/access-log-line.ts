@@ -1,4 +1,4 @@
-/** One request as a line of an Application Load Balancer's access log: AWS's 33 fields, in its order. */
+/** One request as a line of an Application Load Balancer's access log: AWS's 34 fields, in its order. */
 import { Buffer } from 'node:buffer'
 import { shortNameOf } from '../names.ts'
 import type { RequestRecord } from './model.ts'
@@ -7,7 +7,9 @@ import type { RequestRecord } from './model.ts'
 const MAX_USER_AGENT_CHARS = 8_192
 /** A client that left before its answer. */
 const CLIENT_LEFT = 460
-const NONE = '-'
+export const NONE = '-'
+/** Where the load balancer's node would stand. */
+export const NODE_ADDRESS = '127.0.0.1'
 
 /**
  * The line without its line feed: printable ASCII whatever a client sent, so that no value can end
@@ -53,18 +55,28 @@ export function accessLogLine(record: RequestRecord, connectionTraceId: string =
     quoted(record.transformedHost),
     quoted(record.transformedUri),
     quoted(transformStatus(record)),
+    NODE_ADDRESS,
   ].join(' ')
 }
 
+/** The second that was written last: most lines are of the same one. */
+let last = { second: Number.NaN, text: '' }
+
 /** `2018-07-02T22:23:00.186641Z`: AWS writes microseconds. */
 export function timeOf(epochMs: number): string {
-  const ms = Math.floor(epochMs)
-  const micros = Math.floor((epochMs - ms) * 1000)
-  return `${new Date(ms).toISOString().slice(0, -1)}${String(micros).padStart(3, '0')}Z`
+  const second = Math.floor(epochMs / 1000)
+  if (second !== last.second) {
+    last = { second, text: new Date(second * 1000).toISOString().slice(0, -'000Z'.length) }
+  }
+  const micros = Math.floor((epochMs - second * 1000) * 1000)
+  return `${last.text}${String(micros).padStart(6, '0')}Z`
 }
 
-function secondsOf(ms: number): string {
-  return ms < 0 ? '-1' : (ms / 1000).toFixed(3)
+/** With milliseconds; -1 for what did not take place. */
+export function secondsOf(ms: number): string {
+  if (ms < 0) return '-1'
+  const whole = Math.round(ms)
+  return `${Math.floor(whole / 1000)}.${String(whole % 1000).padStart(3, '0')}`
 }
 
 /** AWS puts no brackets around IPv6 addresses; node shows IPv4 clients of a dual socket as IPv6. */
@@ -105,7 +117,8 @@ const UNSAFE = /["\\\x00-\x1f\x7f-\uffff]/
 // biome-ignore lint/suspicious/noControlCharactersInRegex: by code points, surrogates together
 const EVERY_UNSAFE = /["\\\x00-\x1f\x7f-\u{10ffff}]/gu
 
-function quoted(value: string | undefined): string {
+/** A value of a client's as a field of its own: no quote and no line feed gets through. */
+export function quoted(value: string | undefined): string {
   if (value === undefined || value === '') return '"-"'
   return `"${UNSAFE.test(value) ? value.replace(EVERY_UNSAFE, escaped) : value}"`
 }

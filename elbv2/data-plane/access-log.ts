@@ -1,18 +1,21 @@
-/** Access logs of load balancers: the last lines in memory for whoever asks, and files in S3. */
+/** Logs of load balancers: the last lines of access in memory for whoever asks, and files in S3. */
 import { messageOf } from '../../gateway/core/fault.ts'
 import type { Change } from '../../gateway/core/store.ts'
 import type { Elbv2Context } from '../context.ts'
 import { dnsNameOf } from '../names.ts'
 import type { LoadBalancerRow } from '../rows.ts'
 import { accessLogLine } from './access-log-line.ts'
-import { LogFiles } from './log-delivery.ts'
+import { type ConnectionRecord, connectionLogLine } from './connection-log.ts'
+import { LogFiles, type LogKind } from './log-delivery.ts'
 import { type LogLine, LogRing, type RingQuery } from './log-ring.ts'
 import type { Peer, RequestRecord } from './model.ts'
-import { balancerSettings, type LogDelivery } from './settings.ts'
+import { type BalancerSettings, balancerSettings, type LogDelivery } from './settings.ts'
 
 export interface AccessLogs {
   /** Takes what a request came to; a line is made of it only where somebody wants one. */
   onRequest(record: RequestRecord): void
+  /** Takes a client's connection, once it is established or has failed. */
+  onConnection(record: ConnectionRecord): void
   /** Lines of the load balancer of that name, ARN or DNS name; undefined: there is none. */
   source(name: string, query: RingQuery): AsyncIterable<LogLine> | undefined
   /** Ends those who follow, and delivers what is left. */
@@ -21,9 +24,11 @@ export interface AccessLogs {
 
 interface BalancerLog {
   readonly ring: LogRing<RequestRecord>
-  /** Made when the first line is to go to S3. */
-  files: LogFiles | undefined
+  /** Made when the first line of that kind is to go to S3. */
+  readonly files: Map<LogKind, LogFiles>
 }
+
+const KINDS = ['access', 'connection'] as const
 
 export type AccessLogContext = Pick<
   Elbv2Context,
@@ -46,14 +51,18 @@ export function createAccessLogs(context: AccessLogContext): AccessLogs {
     const known = logs.get(arn)
     // One that was deleted while its last requests ended gets no new log.
     if (known || !rows.loadBalancers.get(arn)) return known
-    const made: BalancerLog = { ring: new LogRing(ringOptions), files: undefined }
+    const made: BalancerLog = { ring: new LogRing(ringOptions), files: new Map() }
     logs.set(arn, made)
     return made
   }
 
-  function filesOf(balancerLog: BalancerLog, row: LoadBalancerRow): LogFiles {
-    balancerLog.files ??= new LogFiles(context, row, 'access')
-    return balancerLog.files
+  function filesOf({ files }: BalancerLog, row: LoadBalancerRow, kind: LogKind): LogFiles {
+    let found = files.get(kind)
+    if (!found) {
+      found = new LogFiles(context, row, kind)
+      files.set(kind, found)
+    }
+    return found
   }
 
   function onChange(changes: readonly Change[]): void {
@@ -65,10 +74,13 @@ export function createAccessLogs(context: AccessLogContext): AccessLogs {
   }
 
   function switchedOn(before: LoadBalancerRow | undefined, after: LoadBalancerRow): void {
-    const now = balancerSettings(after).accessLogs
-    if (now === undefined || same(before && balancerSettings(before).accessLogs, now)) return
-    const balancerLog = logOf(after.arn)
-    if (balancerLog) void filesOf(balancerLog, after).writeTestFile(now)
+    for (const kind of KINDS) {
+      const now = destinationOf(balancerSettings(after), kind)
+      if (now && !same(before && destinationOf(balancerSettings(before), kind), now)) {
+        const balancerLog = logOf(after.arn)
+        if (balancerLog) void filesOf(balancerLog, after, kind).writeTestFile(now)
+      }
+    }
   }
 
   async function drop(arn: string): Promise<void> {
@@ -76,9 +88,9 @@ export function createAccessLogs(context: AccessLogContext): AccessLogs {
     logs.delete(arn)
     gone?.ring.end()
     try {
-      await gone?.files?.flush()
+      await Promise.all([...(gone?.files.values() ?? [])].map((files) => files.flush()))
     } catch (thrown) {
-      log.warn('the last lines of an access log are lost', { arn, reason: messageOf(thrown) })
+      log.warn('the last lines of a log are lost', { arn, reason: messageOf(thrown) })
     }
   }
 
@@ -91,8 +103,16 @@ export function createAccessLogs(context: AccessLogContext): AccessLogs {
       if (!balancerLog) return
       balancerLog.ring.push(record)
       if (settings.accessLogs === undefined) return
-      const files = filesOf(balancerLog, row)
+      const files = filesOf(balancerLog, row, 'access')
       if (files.open) files.add(ringOptions.lineOf(record).line, settings.accessLogs)
+    },
+    onConnection(record) {
+      const { row, settings } = record.balancer
+      if (settings.connectionLogs === undefined) return
+      const balancerLog = logOf(row.arn)
+      const files = balancerLog && filesOf(balancerLog, row, 'connection')
+      if (!files?.open) return
+      files.add(connectionLogLine(record, traceIdOf(record.peer)), settings.connectionLogs)
     },
     source(name, query) {
       const row = named(context, name)
@@ -116,6 +136,10 @@ function connectionTraceIds(newId: () => string): (peer: Peer) => string {
     }
     return id
   }
+}
+
+function destinationOf(settings: BalancerSettings, kind: LogKind): LogDelivery | undefined {
+  return kind === 'access' ? settings.accessLogs : settings.connectionLogs
 }
 
 function same(one: LogDelivery | undefined, other: LogDelivery): boolean {

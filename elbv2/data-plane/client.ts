@@ -1,6 +1,7 @@
 /** The client's end of a request: an HTTP exchange, or the connection of one who wants a WebSocket. */
 import type { Buffer } from 'node:buffer'
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Clock } from '../../gateway/core/clock.ts'
 import type { Proxy as HttpProxy } from '../../gateway/proxy.ts'
@@ -59,4 +60,20 @@ export function upgradeClient(req: IncomingMessage, socket: Duplex, head: Buffer
     },
     forward: (proxy, to, onFault, call) => proxy.upgrade(req, socket, head, to, onFault, call),
   }
+}
+
+/**
+ * What is asked besides WebSockets (`Upgrade: h2c` of curl) is not upgraded to, and the request is
+ * one like others; but node has let go of its connection, which therefore ends with the answer.
+ */
+export function responseOn(socket: Duplex, req: IncomingMessage): ServerResponse {
+  const res = new ServerResponse(req)
+  res.shouldKeepAlive = false
+  socket.on('error', () => socket.destroy())
+  res.assignSocket(socket as Socket)
+  res.once('finish', () => {
+    socket.end()
+    socket.once('finish', () => socket.destroy())
+  })
+  return res
 }

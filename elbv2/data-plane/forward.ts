@@ -13,6 +13,13 @@ import type { Visit } from './visit.ts'
 /** AWS: "the load balancer ... establish a connection to the target ... (10 seconds)". */
 export const CONNECT_MS = 10_000
 
+/** Of the request as a target gets it: what clients and transforms made of it, and our own headers. */
+export interface SentHead {
+  readonly url: string
+  /** End-to-end ones, names and values in turns. */
+  readonly headers: readonly string[]
+}
+
 export function forward(
   visit: Visit,
   plan: ForwardPlan,
@@ -37,7 +44,7 @@ export function forward(
   const sent = { url: rewrite.url ?? head.url, headers }
   if (group.row.targetType === 'lambda') {
     visit.goesTo(target)
-    void sendToLambda(visit, { group, target, facts, ...sent }, choice)
+    void sendToLambda(visit, choice, facts, sent)
   } else if (target.host === undefined) {
     // Registered, and nobody knows where it is.
     visit.own(ownPage(502))
@@ -48,12 +55,7 @@ export function forward(
   }
 }
 
-function send(
-  visit: Visit,
-  choice: Chosen,
-  to: ProxyTarget,
-  head: { readonly url: string; readonly headers: readonly string[] },
-): void {
+function send(visit: Visit, choice: Chosen, to: ProxyTarget, head: SentHead): void {
   const { parts, client, log, listener } = visit
   const { group } = choice
   const idleMs = listener.balancer.settings.idleTimeoutMs

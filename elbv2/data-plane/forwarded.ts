@@ -50,7 +50,8 @@ export function forwardedHeaders(request: ForwardedRequest): string[] {
     if (settings.dropInvalidHeaders && !VALID_NAME.test(name)) return false
     return identity === undefined || !IDENTITY.test(name)
   })
-  return [...kept, ...added].flat()
+  // An empty one only takes away what the client said.
+  return [...kept, ...added.filter(([, value]) => value !== '')].flat()
 }
 
 /** What only the load balancer says of a client's TLS, where it says anything of it. */

@@ -1,38 +1,18 @@
 /** What the HTTP front of load balancers is put together from. */
-import type { Buffer } from 'node:buffer'
 import type { Clock } from '../../gateway/core/clock.ts'
 import type { Ids } from '../../gateway/core/ids.ts'
 import type { Logger } from '../../gateway/core/log.ts'
 import type { Proxy as HttpProxy } from '../../gateway/proxy.ts'
 import type { Balancer } from './balance.ts'
+import type { LambdaForwarder } from './lambda.ts'
 import type { LiveTargets } from './live-targets.ts'
-import type {
-  Authenticate,
-  LiveGroup,
-  LiveListener,
-  LiveTarget,
-  OwnAnswer,
-  RequestFacts,
-  RequestRecord,
-} from './model.ts'
-
-/** A request for a Lambda function, read whole. */
-export interface LambdaRequest {
-  readonly listener: LiveListener
-  readonly group: LiveGroup
-  readonly target: LiveTarget
-  readonly facts: RequestFacts
-  /** As a target would be sent them, names and values in turns. */
-  readonly headers: readonly string[]
-  readonly url: string
-  readonly body: Buffer
-}
+import type { Authenticate, RequestRecord } from './model.ts'
 
 export interface FrontParts {
   readonly balancer: Balancer
   readonly live: LiveTargets
   readonly authenticate: Authenticate
-  readonly lambda: (request: LambdaRequest) => Promise<OwnAnswer>
+  readonly lambda: Pick<LambdaForwarder, 'forward'>
   /** To targets that speak HTTP/1.1. */
   readonly proxy: HttpProxy
   /** To targets that speak HTTP/2, gRPC included. */

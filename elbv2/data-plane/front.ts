@@ -4,7 +4,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { messageOf } from '../../gateway/core/fault.ts'
 import { isHttp2, requestHead } from '../../gateway/proxy-head.ts'
-import { type Client, upgradeClient, webClient } from './client.ts'
+import { isBodiless } from '../../gateway/proxy-headers.ts'
+import { type Client, responseOn, upgradeClient, webClient } from './client.ts'
 import { COMPLIANT, classify } from './desync.ts'
 import { factsOf } from './facts.ts'
 import { forward } from './forward.ts'
@@ -17,14 +18,19 @@ import { RequestLog } from './request-log.ts'
 import { Visit } from './visit.ts'
 
 export function createHttpFront(parts: FrontParts): HttpFront {
+  /** Connections that end with the request they are at: node still hands on what was sent behind it. */
+  const ending = new WeakSet<Duplex>()
+
   function take(listener: LiveListener, peer: Peer, client: Client): void {
-    const { req } = client
+    const { req, socket } = client
+    if (socket && ending.has(socket)) return
     const head = originForm(requestHead(req))
     const trace = traceIdOf(head.rawHeaders, parts.ids, parts.clock.now())
     const log = new RequestLog(listener, peer, head, typeOf(peer, client), trace, parts.clock)
     log.classification = isHttp2(req) ? COMPLIANT : classify(head)
     const visit = new Visit(parts, listener, peer, client, head, log)
-    client.onceOver(() => visit.over())
+    // The proxy, told of the same end, first says what passed.
+    client.onceOver(() => queueMicrotask(() => visit.over()))
     try {
       lead(visit)
     } catch (error) {
@@ -35,6 +41,8 @@ export function createHttpFront(parts: FrontParts): HttpFront {
   function lead(visit: Visit): void {
     const { listener, peer, head, log } = visit
     const refused = refusalOf(head, log.classification, listener.balancer.settings)
+    const { socket } = visit.client
+    if (socket && (refused !== undefined || visit.isAlone)) ending.add(socket)
     if (refused !== undefined) {
       visit.own(ownPage(refused), { close: true })
       return
@@ -58,10 +66,12 @@ export function createHttpFront(parts: FrontParts): HttpFront {
       const outcome = await parts.authenticate(action, facts, visit.listener)
       if (visit.client.isGone) return
       if (outcome.kind === 'answer') {
+        visit.log.errorReason = outcome.errorReason
         visit.own(outcome.answer)
         return
       }
       identity.push(...outcome.headers)
+      visit.answerHeaders = [...visit.answerHeaders, ...(outcome.responseHeaders ?? [])]
     }
     visit.identity = identity
     act(visit, rule, facts)
@@ -102,7 +112,13 @@ export function createHttpFront(parts: FrontParts): HttpFront {
     socket: Duplex,
     head: Buffer,
   ): void {
-    take(listener, peer, upgradeClient(req, socket, head))
+    // A body is not read any more where node has seen an upgrade: one with a body is refused.
+    const isWebSocket = req.headers.upgrade?.toLowerCase() === 'websocket'
+    const client =
+      isWebSocket || !isBodiless(requestHead(req))
+        ? upgradeClient(req, socket, head)
+        : webClient(req, responseOn(socket, req), parts.clock)
+    take(listener, peer, client)
   }
 
   return { web, upgrade }

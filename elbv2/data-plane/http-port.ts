@@ -20,14 +20,15 @@ export interface HttpPortOptions {
 }
 
 /** Whole heads come through to where it is known what is wrong with them. */
-const LIMITS: ServerLimits = { ...SERVER_LIMITS, headBytes: MAX_HEAD + MAX_REQUEST_LINE }
+export const LIMITS: ServerLimits = { ...SERVER_LIMITS, headBytes: MAX_HEAD + MAX_REQUEST_LINE }
 
-export function createHttpPort(options: HttpPortOptions): OpenListener {
-  const { front, clock, ids, log, limits = LIMITS } = options
+/** Holds a client's connection to its load balancer's times; called with each of its requests. */
+export type LastsFor = (listener: LiveListener, req: IncomingMessage, res: ServerResponse) => void
+
+export function createLastsFor(clock: Clock): LastsFor {
   /** When the first request of a connection came. */
   const since = new WeakMap<Duplex, number>()
-
-  function lastsFor({ balancer }: LiveListener, req: IncomingMessage, res: ServerResponse): void {
+  return ({ balancer }, req, res) => {
     const { clientKeepAliveMs, idleTimeoutMs } = balancer.settings
     const { socket } = req
     const begin = since.get(socket) ?? clock.now()
@@ -36,6 +37,11 @@ export function createHttpPort(options: HttpPortOptions): OpenListener {
     // After node has set its own: how long the connection may wait for its next request.
     res.once('finish', () => socket.setTimeout(idleTimeoutMs))
   }
+}
+
+export function createHttpPort(options: HttpPortOptions): OpenListener {
+  const { front, clock, ids, log, limits = LIMITS } = options
+  const lastsFor = createLastsFor(clock)
 
   return async (host, listeners) => {
     const server = createHttpServer(
@@ -60,7 +66,7 @@ export function createHttpPort(options: HttpPortOptions): OpenListener {
 }
 
 /** ALB knows no 431: too large a head is a bad request. */
-function refusal(given: number): FaultAnswer {
+export function refusal(given: number): FaultAnswer {
   const status = given === 431 ? 400 : given
   const { headers, body } = ownPage(status)
   return { status, reason: ownReason(status), headers, body }

@@ -6,48 +6,61 @@ import { messageOf } from '../../gateway/core/fault.ts'
 import { pairsOf } from '../../gateway/proxy-headers.ts'
 import type { Chosen } from './balance.ts'
 import { stickyCookies } from './cookies.ts'
-import type { LambdaRequest } from './front-parts.ts'
+import type { SentHead } from './forward.ts'
+import { MAX_LAMBDA_BYTES } from './lambda.ts'
+import type { RequestFacts } from './model.ts'
 import { ownPage } from './own-answers.ts'
 import type { Visit } from './visit.ts'
 
-/** AWS: "The maximum size of the request body that you can send to a Lambda function is 1 MB". */
-export const MAX_LAMBDA_BODY = 1024 * 1024
-
+/** Never rejects: whatever fails is answered. */
 export async function sendToLambda(
   visit: Visit,
-  request: Omit<LambdaRequest, 'body' | 'listener'>,
   choice: Chosen,
+  { method }: RequestFacts,
+  { url, headers }: SentHead,
 ): Promise<void> {
   const { parts, client, log, listener } = visit
   const { req, res } = client
-  // A function cannot speak a WebSocket; its request is one of HTTP all the same.
   if (req.headers.expect?.toLowerCase() === '100-continue') res?.writeContinue()
   const { idleTimeoutMs } = listener.balancer.settings
   const body = await readWhole(req, idleTimeoutMs, parts.clock)
   if (client.isGone) return
   if (typeof body === 'number') return void visit.own(ownPage(body), { close: true })
+  const mark = url.indexOf('?')
+  const path = mark === -1 ? url : url.slice(0, mark)
+  const query = mark === -1 ? '' : url.slice(mark + 1)
   log.connected()
   try {
-    const answer = await parts.lambda({ ...request, listener, body })
+    const request = { method, path, query, headers: pairsOf(headers), body }
+    const { group, target } = choice
+    const answer = await parts.lambda.forward(request, group, target)
     if (client.isGone) return
+    log.errorReason = answer.errorReason
+    if (answer.errorReason !== undefined) return void visit.own(ownPage(answer.status))
     log.answered(answer.status)
     const cookies = pairsOf(stickyCookies(visit, choice, answer.headers.flat()))
     visit.own({ ...answer, headers: [...answer.headers, ...cookies] })
   } catch (error) {
-    parts.log.debug('a function did not answer', { detail: messageOf(error) })
-    log.errorReason = 'LambdaUnhandled'
-    if (!client.isGone) visit.own(ownPage(502))
+    parts.log.error(`bug: ${messageOf(error)}`, { trace: log.traceId })
+    if (!client.isGone && !visit.isAnswered) visit.own(ownPage(500))
   }
 }
 
-/** The body, or the status that refuses it: 413 for too large, 408 for not sent in time. */
-function readWhole(req: IncomingMessage, idleMs: number, clock: Clock): Promise<Buffer | number> {
+/**
+ * The body, or 408 where it was not sent in time. Of one that is too large no more is read than
+ * what shows it to be.
+ */
+function readWhole(
+  req: IncomingMessage,
+  idleMs: number,
+  clock: Clock,
+): Promise<Buffer | 400 | 408> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = []
     let size = 0
-    const end = (outcome: Buffer | number) => {
+    const end = (outcome: Buffer | 400 | 408) => {
       timer.cancel()
-      req.off('data', onData)
+      req.off('data', onData).pause()
       resolve(outcome)
     }
     const late = () => end(408)
@@ -57,7 +70,7 @@ function readWhole(req: IncomingMessage, idleMs: number, clock: Clock): Promise<
       timer = clock.after(idleMs, late)
       size += chunk.length
       chunks.push(chunk)
-      if (size > MAX_LAMBDA_BODY) end(413)
+      if (size > MAX_LAMBDA_BYTES) end(Buffer.concat(chunks))
     }
     req.on('data', onData)
     req.once('end', () => end(Buffer.concat(chunks)))

@@ -61,21 +61,22 @@ export function createLambdaForwarder(
   ): Promise<LambdaOutcome> {
     const arn = target.row.id
     const { region, account } = parseArn(arn) ?? target.row
-    const call = context.callBackend({
-      scope: { region, account },
-      service: 'lambda',
-      method: 'POST',
-      path: `/2015-03-31/functions/${encodeURIComponent(arn)}/invocations`,
-      headers: { 'content-type': 'application/json' },
-      body: event,
-      timeoutMs,
-    })
-    if (!call) return failed(arn, 502, 'LambdaServiceException', 'there is no backend with Lambda')
-    let answer: BackendAnswer
+    let answer: BackendAnswer | undefined
     try {
-      answer = await call
+      answer = await context.callBackend({
+        scope: { region, account },
+        service: 'lambda',
+        method: 'POST',
+        path: `/2015-03-31/functions/${encodeURIComponent(arn)}/invocations`,
+        headers: { 'content-type': 'application/json' },
+        body: event,
+        timeoutMs,
+      })
     } catch (thrown) {
       return failed(arn, 504, 'LambdaConnectionTimeout', messageOf(thrown))
+    }
+    if (!answer) {
+      return failed(arn, 502, 'LambdaServiceException', 'there is no backend with Lambda')
     }
     const outcome = outcomeOf(answer, group)
     if ('detail' in outcome) return failed(arn, outcome.status, outcome.errorReason, outcome.detail)

@@ -7,6 +7,7 @@ import { messageOf } from '../../gateway/core/fault.ts'
 import type { Elbv2Context } from '../context.ts'
 import { shortNameOf } from '../names.ts'
 import type { LoadBalancerRow } from '../rows.ts'
+import { NODE_ADDRESS } from './access-log-line.ts'
 import type { LogDelivery } from './settings.ts'
 
 /** ELB's files end with the clock's five minutes. */
@@ -17,8 +18,6 @@ export const MAX_FILE_BYTES = 5_000_000
 export const MAX_WAITING_BYTES = 32_000_000
 export const RETRY_MS = 60_000
 const PUT_TIMEOUT_MS = 10_000
-/** Where the load balancer's node would stand. */
-const NODE_ADDRESS = '127.0.0.1'
 const RANDOM_CHARS = 8
 
 const zip = promisify(gzip)
@@ -27,7 +26,7 @@ export type LogKind = 'access' | 'connection'
 
 const KINDS = {
   access: { testFile: 'ELBAccessLogTestFile', title: 'AccessLog', prefix: '' },
-  connection: { testFile: 'ELBConnectionLogTestFile', title: 'ConnectionLog', prefix: 'conn_log.' },
+  connection: { testFile: 'ELBConnectionLogTestFile', title: 'ConnectionLog', prefix: 'conn_log_' },
 } as const
 
 export type DeliveryContext = Pick<Elbv2Context, 'clock' | 'ids' | 'log' | 'callBackend'>
@@ -58,6 +57,7 @@ export class LogFiles {
   #waiting: File[] = []
   #waitingBytes = 0
   #sending: Promise<void> | undefined
+  #isSending = false
   #packing: Promise<void> = Promise.resolve()
   #trouble: string | undefined
   #noBackend = false
@@ -89,15 +89,15 @@ export class LogFiles {
 
   /** Tries to deliver all that is there; what then is left is lost, and that is said. */
   async flush(): Promise<void> {
-    this.#pack()
+    this.#retryNoMore()
+    if (this.#batch) this.#pack()
+    else this.#startSending()
     await this.#packing
-    this.#startSending()
-    while (this.#sending) await this.#sending
-    this.#retry?.cancel()
-    this.#retry = undefined
+    while (this.#isSending) await this.#sending
+    this.#retryNoMore()
     const lost = this.#waiting.reduce((sum, { lines }) => sum + lines, 0)
     this.#forget()
-    if (lost > 0) this.#warn(`${lost} lines of the ${this.#kind} log are lost`, this.#trouble)
+    if (lost > 0) this.#lost(lost, this.#trouble)
   }
 
   /** The file that ELB writes when logs are switched on, to see whether it may. */
@@ -122,13 +122,15 @@ export class LogFiles {
     this.#timer?.cancel()
     this.#batch = undefined
     const key = this.#keyOf(batch)
-    this.#packing = this.#packing.then(async () => {
-      const body = await zip(Buffer.from(batch.text, 'latin1'))
-      this.#waiting.push({ bucket: batch.destination.bucket, key, body, lines: batch.lines })
-      this.#waitingBytes += body.length
-      this.#dropOldest()
-      this.#startSending()
-    })
+    this.#packing = this.#packing
+      .then(async () => {
+        const body = await zip(Buffer.from(batch.text, 'latin1'))
+        this.#waiting.push({ bucket: batch.destination.bucket, key, body, lines: batch.lines })
+        this.#waitingBytes += body.length
+        this.#dropOldest()
+        this.#startSending()
+      })
+      .catch((thrown) => this.#lost(batch.lines, messageOf(thrown)))
   }
 
   #keyOf({ destination, endMs }: Batch): string {
@@ -150,38 +152,20 @@ export class LogFiles {
       this.#waitingBytes -= oldest.body.length
       lost += oldest.lines
     }
-    if (lost > 0) {
-      this.#warn(`${lost} lines of the ${this.#kind} log are lost: too many wait`, this.#trouble)
-    }
+    if (lost > 0) this.#lost(lost, `too many wait: ${this.#trouble}`)
   }
 
   #startSending(): void {
-    this.#sending ??= this.#send().finally(() => {
-      this.#sending = undefined
-      // One that was packed while the last was sent.
-      if (this.#waiting.length > 0 && !this.#retry) this.#startSending()
-    })
+    if (this.#isSending) return
+    this.#isSending = true
+    this.#sending = this.#send()
   }
 
   async #send(): Promise<void> {
-    this.#retry?.cancel()
-    this.#retry = undefined
+    this.#retryNoMore()
     for (let file = this.#waiting[0]; file; file = this.#waiting[0]) {
       const trouble = await this.#put(file)
-      if (this.#noBackend) {
-        this.#forget()
-        this.#warn(`the ${this.#kind} log is not written to S3`, trouble)
-        return
-      }
-      if (trouble !== undefined) {
-        // Said once, not every minute.
-        if (this.#trouble === undefined) {
-          this.#warn(`the ${this.#kind} log does not reach S3; it is kept and tried again`, trouble)
-        }
-        this.#trouble = trouble
-        this.#retry = this.#context.clock.after(RETRY_MS, () => this.#startSending())
-        return
-      }
+      if (trouble !== undefined) return this.#failed(trouble)
       if (this.#trouble !== undefined) {
         this.#context.log.info(`the ${this.#kind} log reaches S3 again`, this.#fields())
       }
@@ -192,6 +176,27 @@ export class LogFiles {
         this.#waitingBytes -= file.body.length
       }
     }
+    this.#isSending = false
+  }
+
+  #failed(trouble: string): void {
+    this.#isSending = false
+    if (this.#noBackend) {
+      this.#forget()
+      this.#warn(`the ${this.#kind} log is not written to S3`, trouble)
+      return
+    }
+    // Said once, not every minute.
+    if (this.#trouble === undefined) {
+      this.#warn(`the ${this.#kind} log does not reach S3; it is kept and tried again`, trouble)
+    }
+    this.#trouble = trouble
+    this.#retry = this.#context.clock.after(RETRY_MS, () => this.#startSending())
+  }
+
+  #retryNoMore(): void {
+    this.#retry?.cancel()
+    this.#retry = undefined
   }
 
   #forget(): void {
@@ -199,32 +204,35 @@ export class LogFiles {
     this.#waitingBytes = 0
   }
 
-  /** Why it failed, if it did. */
+  /** Why it failed, if it did; never rejects. */
   async #put({ bucket, key, body }: File): Promise<string | undefined> {
-    const answer = this.#context.callBackend({
-      scope: this.#row,
-      service: 's3',
-      method: 'PUT',
-      path: `/${[bucket, ...key.split('/')].map(encodeURIComponent).join('/')}`,
-      headers: {
-        'content-type': 'application/octet-stream',
-        'x-amz-acl': 'bucket-owner-full-control',
-      },
-      body,
-      timeoutMs: PUT_TIMEOUT_MS,
-    })
-    if (answer === undefined) {
-      this.#noBackend = true
-      return 'there is no backend with an S3'
-    }
     try {
-      const { status, body: text } = await answer
-      if (status < 300) return undefined
-      const code = /<Code>([^<]{1,100})<\/Code>/.exec(text.toString('latin1'))?.[1]
-      return `S3 answered ${status}${code === undefined ? '' : ` ${code}`}`
+      const answer = await this.#context.callBackend({
+        scope: this.#row,
+        service: 's3',
+        method: 'PUT',
+        path: `/${[bucket, ...key.split('/')].map(encodeURIComponent).join('/')}`,
+        headers: {
+          'content-type': 'application/octet-stream',
+          'x-amz-acl': 'bucket-owner-full-control',
+        },
+        body,
+        timeoutMs: PUT_TIMEOUT_MS,
+      })
+      if (answer === undefined) {
+        this.#noBackend = true
+        return 'there is no backend with an S3'
+      }
+      if (answer.status < 300) return undefined
+      const code = /<Code>([^<]{1,100})<\/Code>/.exec(answer.body.toString('latin1'))?.[1]
+      return `S3 answered ${answer.status}${code === undefined ? '' : ` ${code}`}`
     } catch (thrown) {
       return messageOf(thrown)
     }
+  }
+
+  #lost(lines: number, reason: string | undefined): void {
+    this.#warn(`${lines} lines of the ${this.#kind} log are lost`, reason)
   }
 
   #warn(message: string, reason: string | undefined): void {

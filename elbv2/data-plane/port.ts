@@ -21,6 +21,11 @@ const GRACE_MS = 30_000
 const FIRST_RETRY_MS = 1_000
 const MAX_RETRY_MS = 30_000
 
+/** Of a Host header: in lower case, without port and final dot. */
+export function hostName(host: string): string {
+  return host.toLowerCase().replace(/:\d*$/, '').replace(/\.$/, '')
+}
+
 /** One port number: open as long as listeners want it, tried again while it cannot be had. */
 export class Port implements PortListeners {
   readonly port: number
@@ -48,8 +53,7 @@ export class Port implements PortListeners {
   forHost(host: string | undefined): LiveListener | undefined {
     const [oldest] = this.#listeners
     if (this.#byName.size < 2 || host === undefined) return oldest
-    const name = host.toLowerCase().replace(/:\d*$/, '').replace(/\.$/, '')
-    return this.#byName.get(name) ?? oldest
+    return this.#byName.get(hostName(host)) ?? oldest
   }
 
   /** Undefined where nobody wants the port any more. */

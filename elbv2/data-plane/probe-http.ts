@@ -34,6 +34,8 @@ export function probeHttp(
     signal.addEventListener('abort', settle)
     request.once('socket', (socket) => socket.unref())
     request.on('error', settle)
+    // Alone where a target switches protocols, which nobody asked for.
+    request.once('close', settle)
     request.once('response', (response: IncomingMessage) => {
       const { statusCode = 0 } = response
       result = matches(statusCode) ? GOOD : wrongCode(statusCode)

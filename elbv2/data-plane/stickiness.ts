@@ -14,6 +14,10 @@ const MAX_VALUE_LENGTH = 4096
 const EXPIRY_MS = 7 * 24 * 60 * 60 * 1000
 /** Target groups that one AWSALBAPP cookie remembers; the one used longest ago is forgotten first. */
 const MAX_APP_GROUPS = 8
+/** Of cookies that were made or read, each. */
+const MAX_KEPT = 4096
+/** So long answers of one target share a cookie. */
+const REUSE_MS = 100
 const APP_COOKIES = ['AWSALBAPP-0', 'AWSALBAPP-1', 'AWSALBAPP-2', 'AWSALBAPP-3']
 const NOTHING = '_remove_'
 const CROSS_SITE = '; SameSite=None; Secure'
@@ -64,9 +68,18 @@ export interface StickinessOptions {
 export function createStickiness({ key, clock }: StickinessOptions): Stickiness {
   if (key.length !== KEY_BYTES) throw new Error(`the key of cookies has ${KEY_BYTES} bytes`)
 
-  /** Of what a value says, what is not older than that; none where the value is not ours. */
-  function bondOf(kind: string, value: string | undefined, durationMs: number): Bond | undefined {
-    return bondsIn(unseal(key, kind, value)).find((bond) => isValid(bond, durationMs))
+  // Sealing and opening take ten microseconds each, a choice less than one: what was just done is kept.
+  const opened = new Map<string, AppBonds>()
+  const made = new Map<string, { readonly atMs: number; readonly pair: readonly string[] }>()
+
+  /** What a value says; nothing where it is not ours. */
+  function bondsIn(kind: string, value: string | undefined): AppBonds {
+    if (value === undefined || value.length > MAX_VALUE_LENGTH) return []
+    const known = opened.get(`${kind} ${value}`)
+    if (known) return known
+    const text = unseal(key, kind, value)
+    if (text === undefined) return []
+    return keep(opened, `${kind} ${value}`, parsed(text))
   }
   function isValid({ sinceMs }: Bond, durationMs: number): boolean {
     return clock.now() <= sinceMs + durationMs
@@ -78,14 +91,19 @@ export function createStickiness({ key, clock }: StickinessOptions): Stickiness 
     return `; Expires=${new Date(clock.now() + EXPIRY_MS).toUTCString()}; Path=/`
   }
   function stuckTo(name: string, request: CookieReader, durationMs: number): string | undefined {
-    const bond =
-      bondOf(name, request.cookie(name), durationMs) ??
-      bondOf(name, request.cookie(`${name}CORS`), durationMs)
-    return bond?.to
+    for (const each of [name, `${name}CORS`]) {
+      const [bond] = bondsIn(name, request.cookie(each))
+      if (bond && isValid(bond, durationMs)) return bond.to
+    }
+    return undefined
   }
   function pair(name: string, to: string): readonly string[] {
-    const text = `=${sealed(name, [{ sinceMs: clock.now(), to }])}${attributes()}`
-    return [`${name}${text}`, `${name}CORS${text}${CROSS_SITE}`]
+    const now = clock.now()
+    const known = made.get(`${name} ${to}`)
+    if (known && now - known.atMs < REUSE_MS && now >= known.atMs) return known.pair
+    const text = `=${sealed(name, [{ sinceMs: now, to }])}${attributes()}`
+    const fresh = [`${name}${text}`, `${name}CORS${text}${CROSS_SITE}`]
+    return keep(made, `${name} ${to}`, { atMs: now, pair: fresh }).pair
   }
 
   return {
@@ -93,7 +111,7 @@ export function createStickiness({ key, clock }: StickinessOptions): Stickiness 
     targetOf: (request, durationMs) => stuckTo('AWSALB', request, durationMs),
     groupCookies: (groupArn) => pair('AWSALBTG', groupArn),
     targetCookies: (targetKey) => pair('AWSALB', targetKey),
-    appBonds: (request) => bondsIn(unseal(key, 'AWSALBAPP', request.cookie('AWSALBAPP-0'))),
+    appBonds: (request) => bondsIn('AWSALBAPP', request.cookie('AWSALBAPP-0')),
     appTargetOf(bonds, groupArn, durationMs) {
       const bond = bonds.find(({ to }) => isOf(to, groupArn))
       return bond && isValid(bond, durationMs) ? bond.to : undefined
@@ -111,7 +129,10 @@ export function createStickiness({ key, clock }: StickinessOptions): Stickiness 
 
 /** Whether one of an answer's `Set-Cookie` values sets the cookie of that name, to whatever value. */
 export function setsCookie(setCookies: readonly string[], name: string): boolean {
-  return setCookies.some((text) => text.slice(0, text.indexOf('=')).trim() === name)
+  return setCookies.some((text) => {
+    const end = text.indexOf('=')
+    return end !== -1 && text.slice(0, end).trim() === name
+  })
 }
 
 function isOf(targetKey: string, groupArn: string): boolean {
@@ -123,12 +144,18 @@ function isCrossSite(userAgent: string | undefined): boolean {
   return Number(version ?? 0) >= CROSS_SITE_CHROMIUM
 }
 
-function bondsIn(text: string | undefined): AppBonds {
-  if (text === undefined) return []
+function parsed(text: string): AppBonds {
   return text.split('\n').map((line) => {
     const [, sinceMs, to = ''] = /^(\d+) (.*)$/.exec(line) ?? []
     return { sinceMs: Number(sinceMs), to }
   })
+}
+
+/** Puts a value where only so many are kept; all go when there are too many. */
+function keep<V>(kept: Map<string, V>, name: string, value: V): V {
+  if (kept.size >= MAX_KEPT) kept.clear()
+  kept.set(name, value)
+  return value
 }
 
 /** Nonce, tag and text, in base64; `kind` is sealed with it, so that no cookie passes for another. */
@@ -140,8 +167,7 @@ function seal(key: Buffer, kind: string, text: string): string {
   return Buffer.concat([nonce, cipher.getAuthTag(), body]).toString('base64')
 }
 
-function unseal(key: Buffer, kind: string, value: string | undefined): string | undefined {
-  if (value === undefined || value.length > MAX_VALUE_LENGTH) return undefined
+function unseal(key: Buffer, kind: string, value: string): string | undefined {
   const bytes = Buffer.from(value, 'base64')
   if (bytes.length <= NONCE_BYTES + TAG_BYTES) return undefined
   const nonce = bytes.subarray(0, NONCE_BYTES)

@@ -1,3 +1,4 @@
+import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FaultAnswer } from '../../gateway/proxy-fault.ts'
 import { isHttp2 } from '../../gateway/proxy-head.ts'
@@ -10,6 +11,9 @@ import { ownReason, SERVER } from './own-answers.ts'
 import type { ClientHead } from './request-checks.ts'
 import { CLIENT_GONE, type RequestLog } from './request-log.ts'
 
+/** Of a function with the words of its own status line. */
+type SentAnswer = OwnAnswer & { readonly reason?: string }
+
 /** One request at a load balancer, from its head to its end. */
 export class Visit {
   readonly parts: FrontParts
@@ -20,6 +24,8 @@ export class Visit {
   readonly log: RequestLog
   /** What an authentication told of its user; undefined where there was none. */
   identity: readonly (readonly [name: string, value: string])[] | undefined
+  /** What an authentication has the answer say besides. */
+  answerHeaders: readonly (readonly [name: string, value: string])[] = []
   isAnswered = false
   #target: LiveTarget | undefined
 
@@ -52,21 +58,21 @@ export class Visit {
   }
 
   /** Sends an answer that no target gave. */
-  own(answer: OwnAnswer, { close = false } = {}): void {
+  own(answer: SentAnswer, { close = false } = {}): void {
     this.isAnswered = true
     this.log.status = answer.status
     this.client.answer(this.toSend(answer, close))
   }
 
   /** Such an answer with what is the same for all of them. */
-  toSend({ status, headers, body }: OwnAnswer, close = false): FaultAnswer {
+  toSend({ status, reason, headers, body }: SentAnswer, close = false): FaultAnswer {
     const raw = ['Server', SERVER]
     // A response of node's has a date by itself; a bare connection has not.
     if (!this.client.res) raw.push('Date', new Date(this.parts.clock.now()).toUTCString())
     for (const [name, value] of headers) if (name !== 'Server') raw.push(name, value)
     return {
       status,
-      reason: ownReason(status),
+      reason: reason ?? (ownReason(status) || STATUS_CODES[status] || ''),
       headers: pairsOf(this.dressed(raw)),
       body,
       close: close || this.isAlone,
@@ -76,13 +82,14 @@ export class Visit {
   /** Headers of an answer with what the listener sets on all of its answers. */
   dressed(raw: readonly string[]): string[] {
     const { responseHeaders, serverHeader } = this.listener.settings
-    if (responseHeaders.length === 0 && serverHeader) return [...raw]
+    const added = this.answerHeaders.flat()
+    if (responseHeaders.length === 0 && serverHeader) return [...raw, ...added]
     const replaced = new Set(responseHeaders.map(([name]) => name.toLowerCase()))
     if (!serverHeader) replaced.add('server')
     const kept = raw.filter(
       (_, at) => !replaced.has((raw[at % 2 ? at - 1 : at] ?? '').toLowerCase()),
     )
-    return [...kept, ...responseHeaders.flat()]
+    return [...kept, ...responseHeaders.flat(), ...added]
   }
 
   /** All is over: lets go of the target and tells of the request. */

@@ -3,7 +3,7 @@ import { messageOf } from '../../gateway/core/fault.ts'
 import type { Call, Handler } from '../../gateway/core/provider.ts'
 import { allAttributes, checkedAttributes, LOAD_BALANCER_ATTRIBUTES } from '../attributes.ts'
 import type { Elbv2Context } from '../context.ts'
-import { invalidConfiguration, validationError } from '../faults.ts'
+import { invalidConfiguration } from '../faults.ts'
 import { findLoadBalancer } from '../resolve.ts'
 import type { LoadBalancerRow } from '../rows.ts'
 import { objectPath } from '../s3.ts'
@@ -94,7 +94,7 @@ function checkTogether(row: LoadBalancerRow, given: Readonly<Record<string, stri
   const all = { ...row.attributes, ...given }
   for (const { name, says } of LOGS) {
     if (all[`${name}.s3.enabled`] === 'true' && !all[`${name}.s3.bucket`]) {
-      throw validationError(`The key '${name}.s3.bucket' must set in order to enable ${says}`)
+      throw invalidConfiguration(`The key '${name}.s3.bucket' must set in order to enable ${says}`)
     }
   }
 }

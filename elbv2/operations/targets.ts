@@ -1,6 +1,107 @@
-import type { Handler } from '../../gateway/core/provider.ts'
+import type * as sdk from '@aws-sdk/client-elastic-load-balancing-v2'
+import type { Call, Handler } from '../../gateway/core/provider.ts'
+import { groupUsers } from '../associations.ts'
 import type { Elbv2Context } from '../context.ts'
+import type { TargetHealth } from '../data-plane/model.ts'
+import { validationError } from '../faults.ts'
+import { groupKind } from '../protocols.ts'
+import { deregisterTargets, registerTargets } from '../registration.ts'
+import { findTargetGroup } from '../resolve.ts'
+import { type TargetGroupRow, type TargetRow, targetKey } from '../rows.ts'
+import { portOf } from '../target-input.ts'
 
-export function targetHandlers(_context: Elbv2Context): Record<string, Handler> {
-  return {}
+const UNUSED: TargetHealth = {
+  state: 'unused',
+  reason: 'Target.NotInUse',
+  description: 'Target group is not configured to receive traffic from the load balancer',
+}
+const UNREGISTERED: TargetHealth = {
+  state: 'unused',
+  reason: 'Target.NotRegistered',
+  description: 'Target is not registered to the target group',
+}
+const DRAINING: TargetHealth = {
+  state: 'draining',
+  reason: 'Target.DeregistrationInProgress',
+  description: 'Target deregistration is in progress',
+}
+
+/** Registration of targets, and what the data plane knows of their health. */
+export function targetHandlers(context: Elbv2Context): Record<string, Handler> {
+  const { rows, live } = context
+
+  function register(input: sdk.RegisterTargetsInput, call: Call) {
+    const group = findTargetGroup(rows, call, input.TargetGroupArn)
+    registerTargets(context, group, required(input.Targets))
+    return {}
+  }
+
+  function deregister(input: sdk.DeregisterTargetsInput, call: Call) {
+    const group = findTargetGroup(rows, call, input.TargetGroupArn)
+    deregisterTargets(context, group, required(input.Targets))
+    return {}
+  }
+
+  function describeHealth(input: sdk.DescribeTargetHealthInput, call: Call) {
+    const group = findTargetGroup(rows, call, input.TargetGroupArn)
+    const isUsed = groupUsers(rows, call).has(group.arn)
+    const include = new Set<string>(input.Include ?? [])
+    const describe = (target: sdk.TargetDescription, health: TargetHealth) =>
+      healthView(group, target, health, include)
+    const registered = (row: TargetRow) => describe(targetView(row), healthOf(row, isUsed))
+    if (!input.Targets?.length) {
+      const all = [...rows.targets.by('group', group.arn)]
+      return { TargetHealthDescriptions: all.map(registered) }
+    }
+    const asked = input.Targets.map((target) => {
+      const port = portOf(group, target)
+      const row = rows.targets.get(targetKey(group.arn, target.Id ?? '', port))
+      return row ? registered(row) : describe({ Id: target.Id, Port: port }, UNREGISTERED)
+    })
+    return { TargetHealthDescriptions: asked }
+  }
+
+  function healthOf(row: TargetRow, isUsed: boolean): TargetHealth {
+    if (row.drainingSinceMs !== undefined) return DRAINING
+    return isUsed ? live.targetHealth(row) : UNUSED
+  }
+
+  return {
+    RegisterTargets: register,
+    DeregisterTargets: deregister,
+    DescribeTargetHealth: describeHealth,
+  }
+}
+
+function required(targets: readonly sdk.TargetDescription[] | undefined) {
+  if (!targets?.length) throw validationError('At least one target must be specified')
+  return targets
+}
+
+function targetView(row: TargetRow): sdk.TargetDescription {
+  return {
+    Id: row.id,
+    Port: row.port,
+    AvailabilityZone: row.availabilityZone,
+    QuicServerId: row.quicServerId,
+  }
+}
+
+function healthView(
+  group: TargetGroupRow,
+  target: sdk.TargetDescription,
+  { state, reason, description }: TargetHealth,
+  include: ReadonlySet<string>,
+): sdk.TargetHealthDescription {
+  const { port } = group.healthCheck
+  const checked = port === 'traffic-port' ? target.Port?.toString() : port
+  const anomalies =
+    groupKind(group) === 'application' && (include.has('AnomalyDetection') || include.has('All'))
+  return {
+    Target: target,
+    HealthCheckPort: checked,
+    TargetHealth: { State: state, Reason: reason, Description: description },
+    // No target is taken to be anomalous here, and so none is given less traffic.
+    ...(anomalies && { AnomalyDetection: { Result: 'normal', MitigationInEffect: 'no' } }),
+  }
 }

@@ -7,9 +7,8 @@ import { RuntimeFault } from '../../cluster/runtime.ts'
 import { planService } from '../../ecs/plan.ts'
 import { viewOf } from '../../ecs/reconcile-service.ts'
 import type { ServiceRow, TaskRow } from '../../ecs/rows.ts'
-import { noTargets } from '../../ecs/targets.ts'
 import type { Change } from '../../gateway/core/store.ts'
-import { World } from './world.ts'
+import { noTargets, World } from './world.ts'
 
 const RUNS = process.env.KECS_SLOW_TESTS === '1' ? 5_000 : 400
 const SEED = 20260101

@@ -3,7 +3,7 @@ import type { EcsContext } from '../../ecs/context.ts'
 import { createEcsProvider } from '../../ecs/provider.ts'
 import { createReconciler, type Reconciler } from '../../ecs/reconcile.ts'
 import { openRows } from '../../ecs/rows.ts'
-import { noTargets } from '../../ecs/targets.ts'
+import type { TargetRegistrar } from '../../ecs/targets.ts'
 import type { Ids } from '../../gateway/core/ids.ts'
 import { silentLogger } from '../../gateway/core/log.ts'
 import { MemoryStore } from '../../gateway/core/memory-store.ts'
@@ -22,8 +22,21 @@ export function countingIds(): Ids {
   }
 }
 
+/** No balancer is at hand: tasks of services with balancers are never held up for them. */
+export const noTargets: TargetRegistrar = {
+  register: () => [],
+  deregister: () => [],
+  drained: () => true,
+  state: () => 'none',
+  troubles: () => [],
+  describe: () => undefined,
+  onChange: () => () => {},
+}
+
 // biome-ignore lint/suspicious/noExplicitAny: tests read answers freely
 export type Answer = any
+
+const ANY_GROUP = { targetType: 'instance', balanced: true }
 
 /** ECS whole, with a store in memory and with time and runtime in the test's hands. */
 export class World {
@@ -33,6 +46,8 @@ export class World {
   readonly ids = countingIds()
   runtime = new FakeRuntime(() => this.clock.now())
   lookUpNetwork: EcsContext['lookUpNetwork'] = () => undefined
+  targets: TargetRegistrar = noTargets
+  describeTargetGroup: TargetRegistrar['describe'] | undefined
   reconciler: Reconciler | undefined
 
   readonly context: EcsContext = {
@@ -42,6 +57,8 @@ export class World {
     ids: this.ids,
     log: silentLogger,
     lookUpNetwork: (...asked) => this.lookUpNetwork(...asked),
+    describeTargetGroup: (arn) =>
+      this.describeTargetGroup ? this.describeTargetGroup(arn) : ANY_GROUP,
     nodes: () => this.runtime.nodes(),
     runtimeAttributes: this.runtime.attributes,
   }
@@ -94,7 +111,7 @@ export class World {
     this.reconciler = createReconciler({
       context: this.context,
       runtime: this.runtime,
-      targets: noTargets,
+      targets: this.targets,
     })
     await this.reconciler.start()
     await this.idle()

@@ -32,6 +32,7 @@ export class Elbv2World {
     ids: this.ids,
     log: silentLogger,
     dnsSuffix: 'elb.localhost',
+    endpoint: 'http://localhost:4566',
     callBackend: (request) => this.callBackend(request),
     live: {
       targetHealth: (target) => this.targetHealth(target),

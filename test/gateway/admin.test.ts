@@ -61,7 +61,7 @@ admin.before.each(async (context) => {
 admin.after.each(({ fixture }) => fixture.server.close(0))
 
 async function* linesOf(name: string, { signal, ...query }: LogQuery) {
-  yield { line: `${name} ${JSON.stringify(query)}` }
+  if (name !== 'quiet') yield { line: `${name} ${JSON.stringify(query)}` }
   if (!query.follow) return
   await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
   gone()
@@ -254,6 +254,14 @@ admin('logs: who follows and leaves is noticed, though nothing is written', asyn
   await connection.hears(/t1 /)
   connection.destroy()
   await noticed
+})
+
+admin('logs: who follows is answered before anything is written', async ({ fixture }) => {
+  gone = () => {}
+  const connection = new RawConnection(fixture.port)
+  connection.say(`${get('/logs/task/quiet?follow=1').join('\r\n')}\r\n\r\n`)
+  await connection.hears(/^HTTP\/1\.1 200 /)
+  connection.destroy()
 })
 
 admin.run()

@@ -54,6 +54,25 @@ metrics('histogram: buckets are cumulative, with sum and count', () => {
   assert.match(text, /took_seconds_sum{operation="RunTask"} 99\.0061\d*\n/)
 })
 
+metrics('durationsElsewhere: a histogram whose owner keeps the figures', () => {
+  const registry = createMetrics()
+  const counts = { boundsS: [0.5, 2], counts: [1, 2], sumS: 9.5, count: 4 }
+  registry.durationsElsewhere('took_seconds', 'Time.', ['target'], () => [[['a'], counts]])
+  assert.is(
+    registry.render(),
+    [
+      '# HELP took_seconds Time.',
+      '# TYPE took_seconds histogram',
+      'took_seconds_bucket{target="a",le="0.5"} 1',
+      'took_seconds_bucket{target="a",le="2"} 3',
+      'took_seconds_bucket{target="a",le="+Inf"} 4',
+      'took_seconds_sum{target="a"} 9.5',
+      'took_seconds_count{target="a"} 4',
+      '',
+    ].join('\n'),
+  )
+})
+
 metrics('gauge: read when somebody looks', () => {
   const registry = createMetrics()
   let tasks = 1

@@ -14,7 +14,7 @@ import { type Cookies, cookiesOf, expiredShards } from './cookies.ts'
 import { type CallIdp, createIdpClient } from './idp-client.ts'
 import { createJwtValidation } from './jwt-validation.ts'
 import { createKeyFinder } from './key-sets.ts'
-import { CALLBACK_PATH, createLogin, rulesOf } from './login.ts'
+import { createLogin } from './login.ts'
 import { createRefresher } from './refresher.ts'
 import { createSealer } from './seal.ts'
 import { createSessions } from './session.ts'
@@ -39,9 +39,9 @@ export interface AuthenticatorOptions {
 }
 
 export interface Authenticator {
+  /** Never rejects: what goes wrong is an answer and a log line. */
   readonly authenticate: Authenticate
-  /** Whether a request is a provider's answer: to be asked before any rule, and `callback` answers it. */
-  claimsCallback(request: RequestFacts, listener: LiveListener): boolean
+  /** Answers what `claimsCallback` claims; never rejects. */
   callback(request: RequestFacts, listener: LiveListener): Promise<AuthAnswer>
   /** PEM of the key that signs x-amzn-oidc-data. */
   publicKeyPem(kid: string): string | undefined
@@ -112,8 +112,6 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
         return answerOf(error, listener)
       }
     },
-    claimsCallback: (request, listener) =>
-      request.path === CALLBACK_PATH && rulesOf(listener).length > 0,
     async callback(request, listener) {
       try {
         return await login.finish(request, listener)

@@ -1,4 +1,6 @@
 import { Buffer } from 'node:buffer'
+import { type IncomingMessage, request } from 'node:http'
+import { request as secureRequest } from 'node:https'
 
 /** ALB waits no longer for an identity provider. */
 const TIMEOUT_MS = 5_000
@@ -22,35 +24,34 @@ export type CallIdp = (request: IdpRequest) => Promise<IdpAnswer>
 
 export class AnswerTooLarge extends Error {}
 
-/** Follows no redirects: a code or a token goes where the rule says and nowhere else. */
+/**
+ * Follows no redirects: a code or a token goes where the rule says and nowhere else. A connection of
+ * its own for each request: those that are kept may die, and Deno's `fetch` then says a POST twice.
+ */
 export function createIdpClient(timeoutMs = TIMEOUT_MS): CallIdp {
-  return async ({ method, url, headers, body, maxBytes }) => {
-    const response = await fetch(url, {
-      method,
-      headers,
-      ...(body !== undefined && { body }),
-      redirect: 'manual',
-      signal: AbortSignal.timeout(timeoutMs),
+  return ({ method, url, headers, body, maxBytes }) =>
+    new Promise((resolve, reject) => {
+      const start = url.startsWith('https:') ? secureRequest : request
+      const signal = AbortSignal.timeout(timeoutMs)
+      const call = start(url, { method, headers, agent: false, signal }, (response) => {
+        const { statusCode: status = 0 } = response
+        readWhole(response, maxBytes).then((whole) => resolve({ status, body: whole }), reject)
+      })
+      call.on('error', reject)
+      call.end(body)
     })
-    return { status: response.status, body: await readWhole(response, maxBytes) }
-  }
 }
 
-async function readWhole(response: Response, maxBytes: number): Promise<Buffer> {
-  const reader = response.body?.getReader()
-  if (!reader) return Buffer.alloc(0)
-  const chunks: Uint8Array[] = []
+async function readWhole(response: IncomingMessage, maxBytes: number): Promise<Buffer> {
+  const chunks: Buffer[] = []
   let bytes = 0
-  for (;;) {
-    const { done, value } = await reader.read()
-    if (done) return Buffer.concat(chunks)
-    bytes += value.length
-    if (bytes > maxBytes) {
-      await reader.cancel().catch(() => {})
-      throw new AnswerTooLarge(`the answer has more than ${maxBytes} bytes`)
-    }
-    chunks.push(value)
+  for await (const chunk of response) {
+    bytes += chunk.length
+    // Leaving the loop closes the connection.
+    if (bytes > maxBytes) throw new AnswerTooLarge(`the answer has more than ${maxBytes} bytes`)
+    chunks.push(chunk)
   }
+  return Buffer.concat(chunks)
 }
 
 /** Undefined for what is no JSON object. */
@@ -64,9 +65,8 @@ export function jsonObject(body: Buffer): Record<string, unknown> | undefined {
   }
 }
 
-/** What a rejection says, without its stack: `fetch` keeps the reason in `cause`. */
+/** What a rejection says, without its stack: a time-out says so in `cause` alone. */
 export function whyNot(error: unknown): string {
   const { message, cause } = error as Error
-  const inner = cause instanceof Error ? `: ${cause.message}` : ''
-  return `${message}${inner}`
+  return cause instanceof Error ? `${message}: ${cause.message}` : message
 }

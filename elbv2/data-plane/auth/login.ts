@@ -2,14 +2,14 @@ import type { Buffer } from 'node:buffer'
 import type { Clock } from '../../../gateway/core/clock.ts'
 import type { LiveListener, RequestFacts } from '../model.ts'
 import { type AuthAnswer, AuthTrouble, redirectTo } from './answers.ts'
-import { type AuthRule, authRuleOf, type Idp } from './auth-rule.ts'
+import type { AuthRule, Idp } from './auth-rule.ts'
 import { BoundedMap } from './bounded-map.ts'
-import { browserCookie, type Cookies, cookiesOf, expiredShards } from './cookies.ts'
+import { CALLBACK_PATH, rulesOf } from './callback.ts'
+import { browserCookie, type Cookies, cookiesOf } from './cookies.ts'
 import { SEAL_ID_CHARACTERS, type Sealer } from './seal.ts'
 import type { Sessions } from './session.ts'
 import type { Tokens } from './tokens.ts'
 
-export const CALLBACK_PATH = '/oauth2/idpresponse'
 const PURPOSE = 'state'
 /** ALB's client login timeout. */
 const LOGIN_TIMEOUT_MS = 15 * 60 * 1000
@@ -82,8 +82,7 @@ export function createLogin(parts: LoginParts): Login {
         startedMs: clock.now(),
       }
       const url = authorizationUrl(rule, idp, origin, sealer.seal(PURPOSE, state))
-      const gone = expiredShards(rule.cookieName, cookies)
-      return redirectTo(url, [browserCookie(NONCE_COOKIE, nonce), ...gone])
+      return redirectTo(url, [browserCookie(NONCE_COOKIE, nonce)])
     },
 
     async finish(request, listener) {
@@ -149,18 +148,4 @@ function targetOf({ path, query }: RequestFacts): string {
   const target = query === '' ? path : `${path}?${query}`
   const rooted = target.startsWith('/') ? target : '/'
   return rooted.replace(/[^\x21-\x7e]/g, (character) => encodeURIComponent(character))
-}
-
-const rules = new WeakMap<LiveListener, readonly AuthRule[]>()
-
-/** Of all rules of a listener, the default one included; worked out once. */
-export function rulesOf(listener: LiveListener): readonly AuthRule[] {
-  let found = rules.get(listener)
-  if (!found) {
-    found = listener.rules
-      .flatMap(({ authenticate }) => authenticate)
-      .flatMap((action) => authRuleOf(action, listener) ?? [])
-    rules.set(listener, found)
-  }
-  return found
 }

@@ -93,7 +93,7 @@ logs('source: a request that ends after its load balancer was deleted leaves not
   assert.equal(await world.paths(row.name), [])
 })
 
-logs('onRequest: lines of an older table are the same, and the table is let go', async () => {
+logs('source: lines of requests that an older table routed are there in their order', async () => {
   const world = new LogWorld()
   const row = world.put()
   const held = world.listener(row)

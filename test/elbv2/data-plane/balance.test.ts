@@ -197,6 +197,17 @@ test('least_outstanding_requests: of equals, takes each in turn', () => {
   assert.equal([...world.count(to([arn, 1]), 9).values()], [3, 3, 3])
 })
 
+test('least_outstanding_requests: of a thousand busy ones, the idle one is found after a few', () => {
+  const world = new BalanceWorld()
+  const least = { 'load_balancing.algorithm.type': 'least_outstanding_requests' }
+  const arn = world.putGroup('g', attributes(least))
+  const targets = world.registerHealthy(arn, addresses(1000))
+  for (const target of targets) world.live.began(target)
+  const idle = targets[777] as LiveTarget
+  world.live.finished(idle)
+  assert.ok((world.count(to([arn, 1]), 70).get(idle.row.id) ?? 0) > 0)
+})
+
 test('least_outstanding_requests: of a thousand, nobody gets far ahead of the others', () => {
   const world = new BalanceWorld()
   const least = { 'load_balancing.algorithm.type': 'least_outstanding_requests' }

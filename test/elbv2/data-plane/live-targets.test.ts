@@ -125,6 +125,24 @@ test('deregistration: a target registered again stays, and must be found healthy
   assert.is(world.live.target(target?.key ?? ''), target)
 })
 
+test('deregistration: one registered again as its delay ends stays, though nobody was told yet', () => {
+  const world = started()
+  const arn = world.putGroup()
+  const [key = ''] = world.register(arn, ['a'])
+  world.deregister(key)
+  let becomeDurable = () => {}
+  world.store.attach({
+    append: (_changes, done) => {
+      becomeDurable = done
+    },
+  })
+  world.register(arn, ['a'])
+  world.clock.advance(300_000)
+  assert.ok(world.rows.targets.get(key))
+  becomeDurable()
+  assert.is(world.target(key).row.drainingSinceMs, undefined)
+})
+
 test('deregistration: a row that cannot be removed is tried again', async () => {
   const world = started()
   const arn = world.putGroup()

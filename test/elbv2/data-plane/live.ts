@@ -64,7 +64,7 @@ export function groupOf(changes: Partial<TargetGroupRow> = {}, ids = ['10.0.0.1'
     ...changes,
   }
   const targets = ids.map((id) => targetOf(row, id))
-  return { arn: row.arn, row, settings: groupSettings(row), targets }
+  return { arn: row.arn, row, settings: groupSettings(row), targets, revision: 0 }
 }
 
 function targetOf(group: TargetGroupRow, id: string): LiveTarget {
@@ -83,6 +83,7 @@ function targetOf(group: TargetGroupRow, id: string): LiveTarget {
     port: 80,
     health: { state: 'healthy' },
     healthySinceMs: 0,
+    slowStart: false,
     inFlight: 0,
   }
 }

@@ -1,0 +1,251 @@
+/** ELBv2 put together: its API, its traffic, and what ECS is given of both. */
+import { randomBytes } from 'node:crypto'
+import { mkdir } from 'node:fs/promises'
+import type { TaskRuntime } from '../cluster/runtime.ts'
+import type { EcsRows } from '../ecs/rows.ts'
+import type { TargetRegistrar } from '../ecs/targets.ts'
+import type { Elbv2Context, LiveFacts } from '../elbv2/context.ts'
+import { type AccessLogs, createAccessLogs } from '../elbv2/data-plane/access-log.ts'
+import { createBalancer } from '../elbv2/data-plane/balance.ts'
+import { createEdge } from '../elbv2/data-plane/edge.ts'
+import { createFigures, type Figures } from '../elbv2/data-plane/figures.ts'
+import { createHttpFront } from '../elbv2/data-plane/front.ts'
+import type { FrontParts } from '../elbv2/data-plane/front-parts.ts'
+import { createHealthMonitor } from '../elbv2/data-plane/health-monitor.ts'
+import { createHttpPort } from '../elbv2/data-plane/http-port.ts'
+import { createLambdaForwarder, type LambdaForwarder } from '../elbv2/data-plane/lambda.ts'
+import { createListeners, type Listeners } from '../elbv2/data-plane/listeners.ts'
+import { createLiveTargets, type LiveTargets } from '../elbv2/data-plane/live-targets.ts'
+import type { HttpFront, LiveGroup, RoutingTable } from '../elbv2/data-plane/model.ts'
+import { createStickiness } from '../elbv2/data-plane/stickiness.ts'
+import { createRoutingTable } from '../elbv2/data-plane/table.ts'
+import { createGroupUsage } from '../elbv2/data-plane/usage.ts'
+import { createLifecycle } from '../elbv2/lifecycle.ts'
+import { createElbv2Provider } from '../elbv2/provider.ts'
+import { type Elbv2Rows, openElbv2Rows, type TargetRow } from '../elbv2/rows.ts'
+import type { Edge } from '../gateway/app.ts'
+import type { Clock } from '../gateway/core/clock.ts'
+import type { Ids } from '../gateway/core/ids.ts'
+import type { Logger } from '../gateway/core/log.ts'
+import type { Provider } from '../gateway/core/provider.ts'
+import type { Store } from '../gateway/core/store.ts'
+import { createProxy } from '../gateway/proxy.ts'
+import { createBackendCaller } from './backend-caller.ts'
+import type { Closers } from './parts.ts'
+import { createScriptedTargets, noScripts } from './scripted-targets.ts'
+import { secretKey } from './secret.ts'
+import type { Settings } from './settings.ts'
+import { balancingDirOf } from './storage.ts'
+import { createTargetRegistrar, targetAddress } from './target-registrar.ts'
+
+export interface LoadBalancingOptions {
+  readonly settings: Settings
+  readonly store: Store
+  readonly ecs: EcsRows
+  readonly runtime: TaskRuntime
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly log: Logger
+}
+
+export interface LoadBalancing {
+  readonly provider: Provider
+  readonly rows: Elbv2Rows
+  readonly context: Elbv2Context
+  /** On the API port, by Host. */
+  readonly edge: Edge
+  readonly registrar: TargetRegistrar
+  readonly figures: Figures
+  readonly accessLogs: AccessLogs
+  readonly table: () => RoutingTable
+  readonly live: LiveTargets
+  /** Opens the listeners' own ports, once it is known where KECS itself is reached. */
+  open(endpoint: string, reserved: ReadonlyMap<number, string>): void
+}
+
+/** How long requests on the listeners' own ports may take after all is told to close. */
+const CLOSE_GRACE_MS = 5_000
+
+export async function openLoadBalancing(
+  options: LoadBalancingOptions,
+  closers: Closers,
+): Promise<LoadBalancing> {
+  const { settings, store, clock, ids, log } = options
+  const rows = openElbv2Rows(store)
+  const parts = trafficOf(options, rows, closers)
+  const { live, monitor, scripts } = parts
+  let listeners: Listeners | undefined
+  const facts: LiveFacts = {
+    targetHealth: (target) => scripts.healthOf(target) ?? monitor.healthOf(target),
+    trouble: (arn) => listeners?.trouble(arn),
+  }
+  const { elbDomain: dnsSuffix } = settings
+  let endpoint = ''
+  const context: Elbv2Context = {
+    ...{ store, rows, clock, ids, log, dnsSuffix, callBackend: parts.callBackend, live: facts },
+    get endpoint() {
+      return endpoint
+    },
+  }
+  const accessLogs = createAccessLogs(context)
+  closers.push(() => accessLogs.close())
+  const figures = createFigures()
+  const tables = createRoutingTable({ rows, dnsSuffix, log })
+  const dir = await folderOf(settings)
+  const front = createHttpFront({
+    ...frontParts(options, parts, await secretKey(dir)),
+    onRequest(record) {
+      figures.onRequest(record)
+      accessLogs.onRequest(record)
+    },
+  })
+  closers.push(
+    store.onChange((changes) => {
+      if (tables.update(changes)) listeners?.update()
+    }),
+  )
+  const lifecycle = createLifecycle({ context })
+  lifecycle.start()
+  closers.push(() => lifecycle.close())
+  const { ecs } = options
+  const healthOf = facts.targetHealth
+  const registrar = createTargetRegistrar({ ecs, elbv2: rows, live, healthOf, scripts, clock })
+  return {
+    provider: createElbv2Provider(context),
+    rows,
+    context,
+    edge: createEdge({ table: tables.current, front, clock }),
+    registrar,
+    figures,
+    accessLogs,
+    table: tables.current,
+    live,
+    open(reachedAt, reserved) {
+      endpoint = reachedAt
+      listeners = openListeners(options, front, tables.current, reserved)
+      closers.push(() => listeners?.close(CLOSE_GRACE_MS))
+    },
+  }
+}
+
+/** Targets and what health checks find of them, both at work. */
+function trafficOf(options: LoadBalancingOptions, rows: Elbv2Rows, closers: Closers) {
+  const { settings, store, clock, log, ecs, runtime } = options
+  const callBackend = createBackendCaller(settings.backend)
+  const lambda = createLambdaForwarder({ callBackend, log })
+  // Every machine is this one where the runtime tells of no others.
+  const nodeAddress = () => runtime.nodes()[0]?.address
+  const live = createLiveTargets({
+    rows,
+    store,
+    clock,
+    log,
+    addressOf: (row: TargetRow, group) => targetAddress(ecs, nodeAddress, row, group),
+  })
+  const usage = createGroupUsage(rows, store)
+  const monitor = createHealthMonitor({
+    live,
+    clock,
+    log,
+    random: Math.random,
+    inUse: usage.inUse,
+    probeLambda: async (target, group) => {
+      const { status } = await lambda.probe(group, target, probeTimeoutMs(group))
+      return status
+    },
+  })
+  live.start()
+  closers.push(() => live.close())
+  monitor.start()
+  closers.push(() => monitor.close())
+  usage.start((groupArn) => monitor.lookAgain(groupArn))
+  closers.push(() => usage.close())
+  const simulated = runtime.name === 'simulated'
+  const scripts = simulated ? createScriptedTargets(ecs, clock) : noScripts
+  return { callBackend, lambda, live, monitor, scripts }
+}
+
+function probeTimeoutMs({ row }: LiveGroup): number {
+  return row.healthCheck.timeoutSeconds * 1000
+}
+
+function frontParts(
+  { clock, ids, log }: LoadBalancingOptions,
+  { live, lambda, callBackend }: ReturnType<typeof trafficOf>,
+  key: Buffer,
+): Omit<FrontParts, 'onRequest'> {
+  // Most never ask anybody who they are: what that needs is loaded with the first who does.
+  let authenticator: Promise<FrontParts['authenticate']> | undefined
+  async function loaded(): Promise<FrontParts['authenticate']> {
+    const { createAuthenticator } = await import('../elbv2/data-plane/auth/authenticator.ts')
+    return createAuthenticator({ callBackend, clock, ids, randomBytes, log, key }).authenticate
+  }
+  const proxy = createProxy({ clock })
+  return {
+    balancer: createBalancer({
+      clock,
+      random: Math.random,
+      stickiness: createStickiness({ key, clock }),
+    }),
+    live,
+    async authenticate(...asked) {
+      authenticator ??= loaded()
+      return (await authenticator)(...asked)
+    },
+    lambda: lambdaOf(lambda),
+    proxy,
+    proxyHttp2: proxy,
+    clock,
+    ids,
+    log,
+  }
+}
+
+function openListeners(
+  { settings, clock, ids, log }: LoadBalancingOptions,
+  front: HttpFront,
+  table: () => RoutingTable,
+  reserved: ReadonlyMap<number, string>,
+): Listeners {
+  const { listenerHost } = settings
+  const listeners = createListeners({
+    table,
+    openers: { HTTP: createHttpPort({ front, clock, ids, log }) },
+    host: listenerHost ?? '',
+    reserved,
+    clock,
+    log,
+    enabled: listenerHost !== undefined,
+  })
+  listeners.update()
+  return listeners
+}
+
+/** Where the secret and the certificate authority are kept; undefined: they die with the process. */
+async function folderOf({ dataDir }: Settings): Promise<string | undefined> {
+  if (dataDir === undefined) return undefined
+  const dir = balancingDirOf(dataDir)
+  await mkdir(dir, { recursive: true, mode: 0o700 })
+  return dir
+}
+
+function lambdaOf(forwarder: LambdaForwarder): FrontParts['lambda'] {
+  return async ({ facts, url, headers, body, group, target }) => {
+    const mark = url.indexOf('?')
+    const pairs: [string, string][] = []
+    for (let at = 0; at < headers.length; at += 2) {
+      pairs.push([headers[at] ?? '', headers[at + 1] ?? ''])
+    }
+    return forwarder.forward(
+      {
+        method: facts.method,
+        path: mark === -1 ? url : url.slice(0, mark),
+        query: mark === -1 ? '' : url.slice(mark + 1),
+        headers: pairs,
+        body,
+      },
+      group,
+      target,
+    )
+  }
+}

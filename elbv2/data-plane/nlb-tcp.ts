@@ -1,0 +1,106 @@
+/** Ports of network load balancers' TCP listeners. */
+import { connect, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import type { Clock } from '../../gateway/core/clock.ts'
+import type { Logger } from '../../gateway/core/log.ts'
+import type { Flows, FlowTarget } from './flows.ts'
+import type { LiveListener, PortListeners } from './model.ts'
+import { plainAddress } from './peer.ts'
+import { type FlowEnds, proxyHeader } from './proxy-protocol.ts'
+import { reset, splice } from './splice.ts'
+import { listenTcp, type NumberedPort } from './tcp-server.ts'
+
+export interface NlbOptions {
+  readonly flows: Flows
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+/** Connections of one port at a time, each with one to its target. */
+export const MAX_CONNECTIONS = 8_192
+/** How long a target may take to accept a connection. */
+export const CONNECT_MS = 10_000
+
+export type OpenNumbered = (host: string, listeners: PortListeners) => Promise<NumberedPort>
+
+export function createTcpPort(options: NlbOptions): OpenNumbered {
+  return (host, listeners) =>
+    listenTcp(host, listeners.port, {
+      clock: options.clock,
+      maxConnections: MAX_CONNECTIONS,
+      allowHalfOpen: true,
+      // Kept back until the target has accepted.
+      pauseOnConnect: true,
+      cut: reset,
+      accept(socket) {
+        const [listener] = listeners.current()
+        if (listener) joinTarget(socket, listener, options)
+        else reset(socket)
+      },
+    })
+}
+
+/** Takes a client's connection, not read yet, to a target; resets it where none takes it. */
+export function joinTarget(
+  client: Socket,
+  listener: LiveListener,
+  { flows, clock, log }: NlbOptions,
+  alpn?: string,
+): void {
+  const ends = endsOf(client)
+  const chosen = flows.choose(listener, ends)
+  client.on('error', () => reset(client))
+  if (!chosen) {
+    reset(client)
+    return
+  }
+  const target = connectTo(chosen, alpn)
+  let cut = () => {
+    reset(client)
+    target.destroy()
+  }
+  const end = flows.begin(chosen.target, () => cut())
+  const timer = clock.after(CONNECT_MS, () => cut())
+  const fail = (error?: NodeJS.ErrnoException) => {
+    log.debug('a target took no connection', { target: chosen.target.key, code: error?.code })
+    timer.cancel()
+    cut()
+    end()
+  }
+  const leave = () => fail()
+  client.once('close', leave)
+  target.once('error', fail)
+  target.once(chosen.group.row.protocol === 'TLS' ? 'secureConnect' : 'connect', () => {
+    timer.cancel()
+    client.off('close', leave)
+    target.off('error', fail)
+    const { settings } = chosen.group
+    cut = splice(client, target, {
+      clock,
+      idleMs: listener.settings.tcpIdleTimeoutMs,
+      header: settings.proxyProtocolV2 ? proxyHeader(ends) : undefined,
+      ended: end,
+    })
+  })
+}
+
+/** As AWS does, the certificate of a target is not looked at. */
+function connectTo({ group, target, host }: FlowTarget, alpn: string | undefined): Socket {
+  const options = { host, port: target.port, allowHalfOpen: true, noDelay: true }
+  if (group.row.protocol !== 'TLS') return connect(options)
+  return connectTls({
+    ...options,
+    rejectUnauthorized: false,
+    ...(alpn !== undefined && { ALPNProtocols: [alpn] }),
+  })
+}
+
+function endsOf(socket: Socket): FlowEnds {
+  return {
+    protocol: 'tcp',
+    sourceIp: plainAddress(socket.remoteAddress ?? '0.0.0.0'),
+    sourcePort: socket.remotePort ?? 0,
+    destinationIp: plainAddress(socket.localAddress ?? '0.0.0.0'),
+    destinationPort: socket.localPort ?? 0,
+  }
+}

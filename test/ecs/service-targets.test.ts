@@ -1,0 +1,160 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { FakeTargets } from './fake-targets.ts'
+import { create, messages, update } from './service-world.ts'
+import { type Answer, World } from './world.ts'
+
+const PORTS = { portMappings: [{ containerPort: 80 }] }
+const BALANCERS = [{ targetGroupArn: FakeTargets.group, containerName: 'app', containerPort: 80 }]
+
+async function balanced(input: object = {}): Promise<{ world: World; targets: FakeTargets }> {
+  const world = new World()
+  const targets = new FakeTargets()
+  world.targets = targets
+  await world.call('CreateCluster', { clusterName: 'c' })
+  await world.register('web', PORTS)
+  await world.register('web', PORTS)
+  await world.start()
+  await create(world, { loadBalancers: BALANCERS, desiredCount: 2, ...input })
+  return { world, targets }
+}
+
+const arnsOf = async (world: World, desiredStatus = 'RUNNING'): Promise<string[]> =>
+  (await world.call('ListTasks', { cluster: 'c', desiredStatus })).taskArns
+
+test('service: its tasks are registered once they run, and it is steady when they are healthy', async () => {
+  const { world, targets } = await balanced()
+  targets.fresh = 'initial'
+  await world.settle(5000)
+  const registered = `(service s) registered 1 targets in (target-group ${FakeTargets.group})`
+  assert.equal(
+    messages(await world.service()).filter((text) => text.includes('registered')),
+    [registered, registered],
+  )
+  assert.not.match(messages(await world.service()).join(), /steady state/)
+  for (const arn of targets.states.keys()) targets.found(arn, 'healthy')
+  await world.settle()
+  assert.match(messages(await world.service())[0] ?? '', /deployment completed|steady state/)
+  await world.close()
+})
+
+test('StopTask: a task with requests under way is DEACTIVATING and goes on until the last has ended', async () => {
+  const { world, targets } = await balanced({ desiredCount: 1 })
+  await world.settle(3000)
+  const [arn = ''] = await arnsOf(world)
+  targets.busy.add(arn)
+  await world.call('StopTask', { cluster: 'c', task: arn })
+  await world.settle(5000)
+  assert.is((await world.task(arn)).lastStatus, 'DEACTIVATING')
+  assert.is(world.runtime.state(arn.slice(-32)).phase, 'running')
+  assert.not.ok(targets.states.has(arn))
+  targets.quiet(arn)
+  await world.settle()
+  assert.is((await world.task(arn)).lastStatus, 'STOPPED')
+  await world.close()
+})
+
+test('service: a task that ends by itself is taken out of its groups', async () => {
+  const { world, targets } = await balanced({ desiredCount: 1 })
+  await world.settle(3000)
+  const [arn = ''] = await arnsOf(world)
+  assert.ok(targets.states.has(arn))
+  world.runtime.crash(arn.slice(-32))
+  await world.settle(3000)
+  assert.not.ok(targets.states.has(arn))
+  assert.match(messages(await world.service()).join(), /deregistered 1 targets/)
+  await world.close()
+})
+
+test('service: a task whose target is unhealthy is replaced, and both are told in AWS’s words', async () => {
+  const { world, targets } = await balanced({ desiredCount: 1 })
+  await world.settle(3000)
+  const [arn = ''] = await arnsOf(world)
+  targets.found(arn, 'unhealthy')
+  await world.settle(3000)
+  const gone = await world.task(arn)
+  assert.is(
+    gone.stoppedReason,
+    `Task failed ELB health checks in (target-group ${FakeTargets.group})`,
+  )
+  assert.is.not((await arnsOf(world))[0], arn)
+  assert.match(
+    messages(await world.service()).join('\n'),
+    /\(service s\) \(port 80\) is unhealthy in \(target-group .*\) due to \(reason Request timed out\)/,
+  )
+  await world.close()
+})
+
+test('service: within its grace period an unhealthy target replaces nothing', async () => {
+  const { world, targets } = await balanced({
+    desiredCount: 1,
+    healthCheckGracePeriodSeconds: 60,
+  })
+  targets.fresh = 'unhealthy'
+  await world.settle(20_000)
+  assert.is((await arnsOf(world)).length, 1)
+  assert.equal(await arnsOf(world, 'STOPPED'), [])
+  await world.settle(60_000)
+  assert.ok((await arnsOf(world, 'STOPPED')).length > 0)
+  await world.close()
+})
+
+test('UpdateService: what runs is kept until the new tasks’ targets are healthy', async () => {
+  const { world, targets } = await balanced()
+  await world.settle(3000)
+  const before = await arnsOf(world)
+  targets.fresh = 'initial'
+  await update(world, { taskDefinition: 'web:2' })
+  await world.settle(10_000)
+  const during = await arnsOf(world)
+  assert.ok(before.every((arn) => during.includes(arn)))
+  for (const arn of during) targets.found(arn, 'healthy')
+  await world.settle(5000)
+  const after = await arnsOf(world)
+  assert.is(after.length, 2)
+  assert.not.ok(after.some((arn) => before.includes(arn)))
+  await world.close()
+})
+
+test('CreateService: refuses groups that are not there, not in use or for other targets', async () => {
+  const { world, targets } = await balanced()
+  world.describeTargetGroup = (arn) => targets.describe(arn)
+  const refused = (targetGroupArn: string) =>
+    world.fault('CreateService', {
+      cluster: 'c',
+      serviceName: 't',
+      taskDefinition: 'web',
+      desiredCount: 1,
+      loadBalancers: [{ targetGroupArn, containerName: 'app', containerPort: 80 }],
+    })
+  assert.is(
+    await refused('gone'),
+    'InvalidParameterException: The target group with targetGroupArn gone was not found.',
+  )
+  assert.is(
+    await refused('targetgroup/idle'),
+    'InvalidParameterException: The target group with targetGroupArn targetgroup/idle does not have an associated load balancer.',
+  )
+  assert.is(
+    await refused('targetgroup/ip'),
+    'InvalidParameterException: The provided target group targetgroup/ip has target type ip, which is incompatible with the bridge network mode specified in the task definition.',
+  )
+  await world.close()
+})
+
+test('restart: tasks that run stay registered, and those that ended meanwhile are taken out', async () => {
+  const { world, targets } = await balanced()
+  await world.settle(3000)
+  const [first = '', second = ''] = await arnsOf(world)
+  await world.reconciler?.close()
+  world.runtime.lose(first.slice(-32))
+  await world.restart()
+  await world.settle(3000)
+  assert.not.ok(targets.states.has(first))
+  assert.ok(targets.states.has(second))
+  const told = messages(await world.service()) as Answer[]
+  assert.is(told.filter((text) => text.includes(') registered 1')).length, 3)
+  await world.close()
+})
+
+test.run()
