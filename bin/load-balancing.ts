@@ -12,11 +12,10 @@ import { createFigures, type Figures } from '../elbv2/data-plane/figures.ts'
 import { createHttpFront } from '../elbv2/data-plane/front.ts'
 import type { FrontParts } from '../elbv2/data-plane/front-parts.ts'
 import { createHealthMonitor } from '../elbv2/data-plane/health-monitor.ts'
-import { createHttpPort } from '../elbv2/data-plane/http-port.ts'
-import { createLambdaForwarder, type LambdaForwarder } from '../elbv2/data-plane/lambda.ts'
+import { createLambdaForwarder } from '../elbv2/data-plane/lambda.ts'
 import { createListeners, type Listeners } from '../elbv2/data-plane/listeners.ts'
 import { createLiveTargets, type LiveTargets } from '../elbv2/data-plane/live-targets.ts'
-import type { HttpFront, LiveGroup, RoutingTable } from '../elbv2/data-plane/model.ts'
+import type { LiveGroup, OpenListener, RoutingTable } from '../elbv2/data-plane/model.ts'
 import { createStickiness } from '../elbv2/data-plane/stickiness.ts'
 import { createRoutingTable } from '../elbv2/data-plane/table.ts'
 import { createGroupUsage } from '../elbv2/data-plane/usage.ts'
@@ -30,7 +29,9 @@ import type { Logger } from '../gateway/core/log.ts'
 import type { Provider } from '../gateway/core/provider.ts'
 import type { Store } from '../gateway/core/store.ts'
 import { createProxy } from '../gateway/proxy.ts'
+import { createProxyHttp2 } from '../gateway/proxy-http2.ts'
 import { createBackendCaller } from './backend-caller.ts'
+import { openersOf } from './listener-ports.ts'
 import type { Closers } from './parts.ts'
 import { createScriptedTargets, noScripts } from './scripted-targets.ts'
 import { secretKey } from './secret.ts'
@@ -93,7 +94,7 @@ export async function openLoadBalancing(
   const tables = createRoutingTable({ rows, dnsSuffix, log })
   const dir = await folderOf(settings)
   const front = createHttpFront({
-    ...frontParts(options, parts, await secretKey(dir)),
+    ...frontParts(options, parts, await secretKey(dir), closers),
     onRequest(record) {
       figures.onRequest(record)
       accessLogs.onRequest(record)
@@ -122,7 +123,8 @@ export async function openLoadBalancing(
     live,
     open(reachedAt, reserved) {
       endpoint = reachedAt
-      listeners = openListeners(options, front, tables.current, reserved)
+      const openers = openersOf({ context, front, live, dir, closers })
+      listeners = openListeners(options, openers, tables.current, reserved)
       closers.push(() => listeners?.close(CLOSE_GRACE_MS))
     },
   }
@@ -173,6 +175,7 @@ function frontParts(
   { clock, ids, log }: LoadBalancingOptions,
   { live, lambda, callBackend }: ReturnType<typeof trafficOf>,
   key: Buffer,
+  closers: Closers,
 ): Omit<FrontParts, 'onRequest'> {
   // Most never ask anybody who they are: what that needs is loaded with the first who does.
   let authenticator: Promise<FrontParts['authenticate']> | undefined
@@ -181,6 +184,9 @@ function frontParts(
     return createAuthenticator({ callBackend, clock, ids, randomBytes, log, key }).authenticate
   }
   const proxy = createProxy({ clock })
+  closers.push(() => proxy.close())
+  const proxyHttp2 = createProxyHttp2({ clock })
+  closers.push(() => proxyHttp2.close())
   return {
     balancer: createBalancer({
       clock,
@@ -192,9 +198,9 @@ function frontParts(
       authenticator ??= loaded()
       return (await authenticator)(...asked)
     },
-    lambda: lambdaOf(lambda),
+    lambda,
     proxy,
-    proxyHttp2: proxy,
+    proxyHttp2,
     clock,
     ids,
     log,
@@ -202,21 +208,14 @@ function frontParts(
 }
 
 function openListeners(
-  { settings, clock, ids, log }: LoadBalancingOptions,
-  front: HttpFront,
+  { settings, clock, log }: LoadBalancingOptions,
+  openers: Readonly<Record<string, OpenListener>>,
   table: () => RoutingTable,
   reserved: ReadonlyMap<number, string>,
 ): Listeners {
-  const { listenerHost } = settings
-  const listeners = createListeners({
-    table,
-    openers: { HTTP: createHttpPort({ front, clock, ids, log }) },
-    host: listenerHost ?? '',
-    reserved,
-    clock,
-    log,
-    enabled: listenerHost !== undefined,
-  })
+  const { listenerHost: host = '' } = settings
+  const enabled = host !== ''
+  const listeners = createListeners({ table, openers, host, reserved, clock, log, enabled })
   listeners.update()
   return listeners
 }
@@ -227,25 +226,4 @@ async function folderOf({ dataDir }: Settings): Promise<string | undefined> {
   const dir = balancingDirOf(dataDir)
   await mkdir(dir, { recursive: true, mode: 0o700 })
   return dir
-}
-
-function lambdaOf(forwarder: LambdaForwarder): FrontParts['lambda'] {
-  return async ({ facts, url, headers, body, group, target }) => {
-    const mark = url.indexOf('?')
-    const pairs: [string, string][] = []
-    for (let at = 0; at < headers.length; at += 2) {
-      pairs.push([headers[at] ?? '', headers[at + 1] ?? ''])
-    }
-    return forwarder.forward(
-      {
-        method: facts.method,
-        path: mark === -1 ? url : url.slice(0, mark),
-        query: mark === -1 ? '' : url.slice(mark + 1),
-        headers: pairs,
-        body,
-      },
-      group,
-      target,
-    )
-  }
 }

@@ -407,7 +407,8 @@ test('mutual TLS: none, another authority’s, an expired and a revoked certific
   await withPort(
     () => [one],
     async (world) => {
-      const revocation = { revocationId: 1, type: 'CRL', numberOfRevokedEntries: 1, content: '' }
+      const source = { bucket: 'b', key: 'k' }
+      const revocation = { revocationId: 1, numberOfRevokedEntries: 1, content: '', source }
       world.trustStores.set(
         'store',
         trustStore({

@@ -1,0 +1,82 @@
+import type { Elbv2Context } from '../elbv2/context.ts'
+import type { Flows } from '../elbv2/data-plane/flows.ts'
+import { createHttpPort } from '../elbv2/data-plane/http-port.ts'
+import type { LiveTargets } from '../elbv2/data-plane/live-targets.ts'
+import type { HttpFront, OpenListener } from '../elbv2/data-plane/model.ts'
+import type { Closers } from './parts.ts'
+
+export interface OpenersOptions {
+  readonly context: Elbv2Context
+  readonly front: HttpFront
+  readonly live: LiveTargets
+  /** Where the certificate authority is kept; undefined: it dies with the process. */
+  readonly dir: string | undefined
+  readonly closers: Closers
+}
+
+/** What opens a port, by the listener's protocol; what TLS and plain connections need is loaded when first wanted. */
+export function openersOf(options: OpenersOptions): Readonly<Record<string, OpenListener>> {
+  // One count of what is under way to targets, for all ports of network load balancers.
+  const flows = once(() => makeFlows(options))
+  const secure = once(() => secureOpeners(options, flows))
+  const plain = once(() => connectionOpeners(options, flows))
+  return {
+    HTTP: createHttpPort({ front: options.front, ...options.context }),
+    HTTPS: async (...port) => (await secure()).https(...port),
+    TLS: async (...port) => (await secure()).tls(...port),
+    TCP: async (...port) => (await plain()).tcp(...port),
+    UDP: async (...port) => (await plain()).udp(...port),
+    TCP_UDP: async (...port) => (await plain()).tcpUdp(...port),
+  }
+}
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined
+  return () => {
+    made ??= make()
+    return made
+  }
+}
+
+async function makeFlows({ context, live, closers }: OpenersOptions): Promise<Flows> {
+  const { createFlows } = await import('../elbv2/data-plane/flows.ts')
+  const flows = createFlows({ live, log: context.log })
+  closers.push(() => flows.close())
+  return flows
+}
+
+async function secureOpeners({ context, front, dir }: OpenersOptions, flows: () => Promise<Flows>) {
+  const [
+    { createCertificates },
+    { createSecurityPolicies },
+    { createHttpsPort },
+    { createTlsPort },
+  ] = await Promise.all([
+    import('../elbv2/data-plane/certificates.ts'),
+    import('../elbv2/data-plane/security-policy.ts'),
+    import('../elbv2/data-plane/https-port.ts'),
+    import('../elbv2/data-plane/nlb-tls.ts'),
+  ])
+  const shared = {
+    ...context,
+    certificates: createCertificates({ ...context, dir }),
+    policies: createSecurityPolicies(context.log),
+  }
+  return {
+    https: createHttpsPort({ ...shared, front }),
+    tls: createTlsPort({ ...shared, flows: await flows() }),
+  }
+}
+
+async function connectionOpeners({ context }: OpenersOptions, flows: () => Promise<Flows>) {
+  const [{ createTcpPort }, { createTcpUdpPort, createUdpPort }] = await Promise.all([
+    import('../elbv2/data-plane/nlb-tcp.ts'),
+    import('../elbv2/data-plane/nlb-udp.ts'),
+  ])
+  const shared = { ...context, flows: await flows() }
+  return {
+    tcp: createTcpPort(shared),
+    udp: createUdpPort(shared),
+    tcpUdp: createTcpUdpPort(shared),
+  }
+}
