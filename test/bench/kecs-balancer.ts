@@ -19,7 +19,13 @@ const ASK_AGAIN_MS = 200
 const HEALTH_CHECK_SECONDS = 300
 
 export async function startKecs(sites: readonly Site[]): Promise<Balancer> {
-  const server = await startServer(['--memory', '--listener-host', '127.0.0.1'])
+  const server = await startServer([
+    '--memory',
+    '--listener-host',
+    '127.0.0.1',
+    '--log-level',
+    'warn',
+  ])
   const client = new ElasticLoadBalancingV2Client({
     endpoint: `http://127.0.0.1:${server.port}`,
     region: 'us-east-1',
