@@ -8,6 +8,7 @@ import { basename, dirname, join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import type { Bench } from './figure.ts'
+import { killTree } from './processes.ts'
 
 const BENCH_TIMEOUT_MS = 300_000
 const HELPERS = [
@@ -38,7 +39,7 @@ function inOwnProcess(name: string): Promise<number> {
   return new Promise((resolve) => {
     const args = ['--expose-gc', fileURLToPath(import.meta.url), '--only', name]
     const child = spawn(process.execPath, args, { stdio: 'inherit' })
-    const timer = setTimeout(() => child.kill('SIGKILL'), BENCH_TIMEOUT_MS)
+    const timer = setTimeout(() => killTree(child.pid), BENCH_TIMEOUT_MS)
     child.on('close', (code) => {
       clearTimeout(timer)
       resolve(code ?? 1)

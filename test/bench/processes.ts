@@ -59,10 +59,30 @@ export function rssMbOf(pid: number | undefined): number {
 function sumOf(pid: number | undefined, one: (pid: number) => number): number {
   if (pid === undefined) return Number.NaN
   try {
-    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').match(/\d+/g) ?? []
-    return children.reduce((sum, child) => sum + sumOf(Number(child), one), one(pid))
+    return treeOf(pid).reduce((sum, each) => sum + one(each), 0)
   } catch {
     return Number.NaN
+  }
+}
+
+/** A process and all that it began and that runs still; the process alone where this is not Linux. */
+function treeOf(pid: number): number[] {
+  try {
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').match(/\d+/g) ?? []
+    return [pid, ...children.flatMap((child) => treeOf(Number(child)))]
+  } catch {
+    return [pid]
+  }
+}
+
+/** Ends a process with all that it began: nothing of it goes on running on its own. */
+export function killTree(pid: number | undefined): void {
+  for (const each of pid === undefined ? [] : treeOf(pid)) {
+    try {
+      process.kill(each, 'SIGKILL')
+    } catch {
+      // It has ended meanwhile.
+    }
   }
 }
 
