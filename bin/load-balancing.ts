@@ -11,7 +11,12 @@ import { createHealthMonitor } from '../elbv2/data-plane/health-monitor.ts'
 import { createLambdaForwarder } from '../elbv2/data-plane/lambda.ts'
 import { createListeners, type Listeners } from '../elbv2/data-plane/listeners.ts'
 import { createLiveTargets, type LiveTargets } from '../elbv2/data-plane/live-targets.ts'
-import type { LiveGroup, OpenListener, RoutingTable } from '../elbv2/data-plane/model.ts'
+import type {
+  LiveGroup,
+  OpenListener,
+  RequestRecord,
+  RoutingTable,
+} from '../elbv2/data-plane/model.ts'
 import { createRoutingTable } from '../elbv2/data-plane/table.ts'
 import { createGroupUsage } from '../elbv2/data-plane/usage.ts'
 import { createLifecycle } from '../elbv2/lifecycle.ts'
@@ -71,11 +76,11 @@ export async function openLoadBalancing(
   const parts = trafficOf(options, rows, closers)
   const { live, monitor, scripts } = parts
   let listeners: Listeners | undefined
+  let endpoint = ''
   const facts: LiveFacts = {
     targetHealth: (target) => scripts.healthOf(target) ?? monitor.healthOf(target),
     trouble: (arn) => listeners?.trouble(arn),
   }
-  let endpoint = ''
   const context: Elbv2Context = {
     ...{ store, rows, clock, ids, log, dnsSuffix, callBackend: parts.callBackend, live: facts },
     get endpoint() {
@@ -87,14 +92,12 @@ export async function openLoadBalancing(
   const figures = createFigures()
   const tables = createRoutingTable({ rows, dnsSuffix, log })
   const dir = await folderOf(settings)
-  const key = await secretKey(dir)
-  const { front, publicKeys } = createFront(
-    { ...options, ...parts, key, dnsSuffix, closers },
-    (record) => {
-      figures.onRequest(record)
-      accessLogs.onRequest(record)
-    },
-  )
+  const onRequest = (record: RequestRecord) => {
+    figures.onRequest(record)
+    accessLogs.onRequest(record)
+  }
+  const made = { ...options, ...parts, key: await secretKey(dir), dnsSuffix, closers }
+  const { front, publicKeys } = createFront(made, onRequest)
   closers.push(
     store.onChange((changes) => {
       if (tables.update(changes)) listeners?.update()
