@@ -7,6 +7,7 @@ import { balancerSettings, listenerSettings } from '../../../elbv2/data-plane/se
 import type { Attributes, ListenerRow, LoadBalancerRow } from '../../../elbv2/rows.ts'
 import { pairsOf } from '../../../gateway/proxy-headers.ts'
 import { countingIds } from '../../ecs/world.ts'
+import { CA_PEM } from '../pem-fixtures.ts'
 import { TEST_CERTIFICATE } from './test-certificate.ts'
 
 const test = suite('elbv2 forwarded headers')
@@ -86,30 +87,30 @@ test('X-Amzn-Tls-*: only where the balancer is asked for them, and then nobody e
 })
 
 test('X-Amzn-Mtls-*: a verified certificate in parts, a passed one whole, a client’s own never', () => {
-  const clientCertificate = { leaf: TEST_CERTIFICATE, chain: TEST_CERTIFICATE }
+  const clientCertificate = { leaf: CA_PEM, chain: CA_PEM }
   const tls = { version: 'TLSv1.3', cipher: 'x', clientCertificate }
   const peer = { protocol: 'https' as const, tls }
   const headers = ['X-Amzn-Mtls-Clientcert-Subject', 'CN=root', 'x-amzn-mtls-clientcert', 'forged']
   const verified = Object.fromEntries(sent({ mode: 'verify', peer, headers }))
-  assert.is(verified['X-Amzn-Mtls-Clientcert-Subject'], 'CN=test.invalid')
-  assert.is(verified['X-Amzn-Mtls-Clientcert-Issuer'], 'CN=test.invalid')
+  assert.is(verified['X-Amzn-Mtls-Clientcert-Subject'], 'CN=KECS test CA')
+  assert.is(verified['X-Amzn-Mtls-Clientcert-Issuer'], 'CN=KECS test CA')
   assert.match(verified['X-Amzn-Mtls-Clientcert-Serial-Number'] ?? '', /^[0-9A-F]{40}$/)
   assert.is(
     verified['X-Amzn-Mtls-Clientcert-Validity'],
-    'NotBefore=2026-11-26T09:26:22Z;NotAfter=2126-11-02T09:26:22Z',
+    'NotBefore=2026-11-26T09:27:24Z;NotAfter=2126-11-02T09:27:24Z',
   )
   const leaf = verified['X-Amzn-Mtls-Clientcert-Leaf'] ?? ''
-  assert.is(decodeURIComponent(leaf), TEST_CERTIFICATE)
+  assert.is(decodeURIComponent(leaf), CA_PEM)
   assert.match(leaf, /^-----BEGIN%20CERTIFICATE-----%0A/)
   assert.not.match(JSON.stringify(verified), /root|forged/)
 
   const passed = headerOf('x-amzn-mtls-clientcert', { mode: 'passthrough', peer, headers })
-  assert.is(decodeURIComponent(passed ?? ''), TEST_CERTIFICATE + TEST_CERTIFICATE)
+  assert.is(decodeURIComponent(passed ?? ''), CA_PEM)
   assert.is(headerOf('x-amzn-mtls-clientcert', { mode: 'passthrough', headers }), undefined)
   assert.is(headerOf('x-amzn-mtls-clientcert', { mode: 'off', headers }), 'forged')
 })
 
-test('X-Amzn-Mtls-*: names are the listener’s own where it has some', () => {
+test('X-Amzn-Mtls-*: names are the listener’s own where it has some, and parts go from near to far', () => {
   const clientCertificate = { leaf: TEST_CERTIFICATE, chain: '' }
   const peer = { tls: { version: 'TLSv1.3', cipher: 'x', clientCertificate } }
   const listener = {
@@ -118,7 +119,7 @@ test('X-Amzn-Mtls-*: names are the listener’s own where it has some', () => {
   const headers = ['X-Subject', 'forged']
   assert.equal(
     sent({ mode: 'verify', peer, listener, headers }).filter(([name]) => /subject/i.test(name)),
-    [['X-Subject', 'CN=test.invalid']],
+    [['X-Subject', 'CN=test.invalid,O=KECS']],
   )
 })
 
