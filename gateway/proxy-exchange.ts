@@ -1,18 +1,24 @@
-import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
+import { Buffer } from 'node:buffer'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setImmediate } from 'node:timers'
+import type { AnswerHead } from './answer-parser.ts'
 import type { Clock, Timer } from './core/clock.ts'
 import { messageOf } from './core/fault.ts'
 import { addTrailers, cutOff, sendWhole, writeHead } from './proxy-answer.ts'
 import type { ProxyCall } from './proxy-call.ts'
-import { faultOf, type OnFault, type ProxyFault, type ProxyTarget } from './proxy-fault.ts'
+import type { Asker, TargetConnection } from './proxy-connection.ts'
+import { authorityOf, type OnFault, type ProxyFault, type ProxyTarget } from './proxy-fault.ts'
+import { type RequestHead1, requestText } from './proxy-head.ts'
 import {
   answerHeaders,
   framingOf,
-  type HeadOfRequest,
   isBodiless,
+  outgoingHeaders,
   trailerPairs,
 } from './proxy-headers.ts'
 import { onceOver } from './proxy-over.ts'
+import type { TargetPool } from './proxy-pool.ts'
+import { Upload } from './proxy-upload.ts'
 import { ByteCount, onceConnected, type ProxyLimits, watchSilence } from './proxy-watch.ts'
 
 export interface ExchangeOptions {
@@ -20,13 +26,12 @@ export interface ExchangeOptions {
   readonly res: ServerResponse
   readonly target: ProxyTarget | undefined
   readonly onFault: OnFault
-  /** Sends the request; `fresh`: over a connection of its own. May throw. */
-  readonly send: (to: ProxyTarget, fresh: boolean) => void
+  readonly pool: TargetPool
   readonly clock: Clock
   readonly limits: ProxyLimits
   readonly call: ProxyCall
   /** Of the client's request, as HTTP/1.1 says it. */
-  readonly head: HeadOfRequest
+  readonly head: RequestHead1
 }
 
 /** Methods that may be sent twice (RFC 9110, 9.2.2). */
@@ -40,9 +45,10 @@ const IDEMPOTENT: ReadonlySet<string> = new Set([
 ])
 
 /** One request and its answer, or the fault in its place. */
-export class Exchange {
+export class Exchange implements Asker {
   readonly #options: ExchangeOptions
-  #outgoing: ClientRequest | undefined
+  #connection: TargetConnection | undefined
+  #upload: Upload | undefined
   #silence: Timer | undefined
   #bytes: ByteCount | undefined
   #retried = false
@@ -50,6 +56,9 @@ export class Exchange {
   #waitsForContinue: boolean
   /** Nothing is left to be told to the client. */
   #over = false
+  /** Of the answer's body: it goes with what comes with it. */
+  #piece: Buffer | undefined
+  #hasHead = false
 
   constructor(options: ExchangeOptions) {
     this.#options = options
@@ -59,161 +68,153 @@ export class Exchange {
   }
 
   start(): void {
-    const { req, res, call, head } = this.#options
+    const { req, res, head } = this.#options
     onceOver(req, res, () => this.#closed())
     const framing = framingOf(head)
     if (framing.kind === 'refused') {
       this.#fail({ kind: 'request', detail: framing.detail })
       return
     }
-    if (call.body === undefined) {
-      // Before the pipe ends the request to the target.
-      req.prependOnceListener('end', () => {
-        this.#outgoing?.addTrailers(trailerPairs(req.rawTrailers))
-      })
-    }
     this.#send(false)
     if (this.#waitsForContinue) req.once('data', () => this.#stopWaiting())
   }
 
-  /** The request to the target has a connection, made or being made. */
-  sent(outgoing: ClientRequest): void {
-    const { res, clock, limits, call } = this.#options
-    this.#outgoing = outgoing
-    if (this.#over) {
-      outgoing.destroy()
-      return
-    }
-    if (call.watch) {
-      this.#bytes = new ByteCount(outgoing.socket)
-      onceConnected(outgoing.socket, () => call.watch?.connected())
-    }
-    outgoing.on('continue', () => {
-      if (!this.#waitsForContinue || res.headersSent) return
-      this.#stopWaiting()
-      res.writeContinue()
-    })
-    this.#watchEnd(outgoing)
-    this.#silence?.cancel()
-    this.#silence = watchSilence(outgoing, clock, limits, (detail) => {
-      this.#fail({ kind: 'timeout', detail })
-    })
+  informed(status: number): void {
+    const { res } = this.#options
+    if (status !== 100 || !this.#waitsForContinue || res.headersSent) return
+    this.#stopWaiting()
+    res.writeContinue()
   }
 
-  // Under Deno a kept connection that dies with its next request ends without an error.
-  #watchEnd(outgoing: ClientRequest): void {
-    const { socket } = outgoing
-    const onClose = () => {
-      setImmediate(() => {
-        if (this.#outgoing === outgoing)
-          this.failed(Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' }))
-      })
-    }
-    socket?.once('close', onClose)
-    this.#options.res.once('close', () => socket?.off('close', onClose))
-  }
-
-  /** The head of the target's answer is there. */
-  answered(answer: IncomingMessage): void {
-    const { req, res } = this.#options
-    answer.on('error', () => {})
-    if (this.#over) {
-      answer.destroy()
-      return
-    }
-    const coding = answer.headers['transfer-encoding']
-    if (coding !== undefined && coding.toLowerCase() !== 'chunked') {
-      this.#fail({ kind: 'answer', detail: `its Transfer-Encoding is ${JSON.stringify(coding)}` })
-      return
-    }
+  answered(head: AnswerHead): void {
     try {
-      this.#writeHead(answer)
+      this.#writeHead(head)
     } catch (error) {
       this.#fail({ kind: 'answer', detail: messageOf(error) })
       return
     }
-    let begun = false
-    answer.once('data', () => {
-      begun = true
-    })
-    // Long polls and event streams show their head at once; others have theirs go with the body.
-    setImmediate(() => {
-      if (!begun && !res.writableEnded && !res.destroyed) res.flushHeaders()
-    })
-    answer.pipe(res, { end: false })
-    answer.once('end', () => this.#answeredWhole(answer))
-    answer.once('close', () => {
-      if (!answer.readableEnded) {
-        this.#fail({ kind: 'reset', detail: 'it closed the connection within its answer' })
-      }
-    })
-    // Nobody reads what no longer goes anywhere.
-    req.once('close', () => req.unpipe())
+    this.#hasHead = true
   }
 
-  /** http-proxy met an error, of the client's connection or of the target's. */
-  failed(error: NodeJS.ErrnoException): void {
-    const { req, res, call, head } = this.#options
-    // The client's own end is seen by its response, the end of an answer by the answer.
-    if (this.#over || res.headersSent || req.socket.destroyed) return
-    const died = error.code === 'ECONNRESET' || error.code === 'EPIPE'
+  received(piece: Buffer): void {
+    if (this.#piece) this.#write(this.#piece)
+    this.#piece = piece
+  }
+
+  paused(): void {
+    const { res } = this.#options
+    const piece = this.#piece
+    if (piece) {
+      this.#piece = undefined
+      this.#write(piece)
+    } else if (this.#hasHead) {
+      // Long polls and event streams show their head at once; others have theirs go with the body.
+      setImmediate(() => {
+        if (!this.#over && !res.destroyed) res.flushHeaders()
+      })
+    }
+    this.#hasHead = false
+  }
+
+  ended(rawTrailers: string[]): void {
+    const { req, res } = this.#options
+    this.#over = true
+    this.#bytes?.stop()
+    addTrailers(res, trailerPairs(rawTrailers))
+    res.end(this.#piece)
+    if (req.complete) return
+    // The target wants no more of the body, but a client may only listen when it has sent it all.
+    this.#upload?.stop()
+    req.resume()
+  }
+
+  drained(): void {
+    this.#upload?.resume()
+  }
+
+  failed(fault: Omit<ProxyFault, 'late'>, died: boolean): void {
+    const { req, call, head } = this.#options
     const again =
       died &&
       !this.#retried &&
-      this.#outgoing?.reusedSocket &&
+      this.#connection?.isUsed &&
       call.body === undefined &&
       IDEMPOTENT.has(req.method ?? '') &&
       isBodiless(head)
     if (!again) {
-      this.#fail(faultOf(error))
+      this.#fail(fault)
       return
     }
     this.#retried = true
     this.#send(true)
   }
 
+  #write(piece: Buffer): void {
+    const { res } = this.#options
+    const connection = this.#connection
+    // What the kernel has taken at once is no reason to wait.
+    if (res.write(piece) || res.writableLength === 0 || !connection) return
+    connection.socket.pause()
+    res.once('drain', () => {
+      if (this.#connection === connection && !this.#over) connection.socket.resume()
+    })
+  }
+
   #send(fresh: boolean): void {
-    const { target, send } = this.#options
+    const { target, pool, call, head, req } = this.#options
     if (!target) {
       this.#fail({ kind: 'nowhere', detail: 'there is no target' })
       return
     }
+    const own = { headers: call.head?.headers, replayedBytes: call.body?.length, alone: call.alone }
+    const headers = outgoingHeaders(head, authorityOf(target), own)
+    let text: string
     try {
-      send(target, fresh)
+      text = requestText(head.method, call.head?.url ?? head.url, headers)
     } catch (error) {
       this.#fail({ kind: 'request', detail: messageOf(error) })
+      return
     }
+    const connection = fresh || call.alone ? pool.fresh(target) : pool.take(target)
+    this.#connection = connection
+    connection.begin(this, { isHead: head.method === 'HEAD', isLast: call.alone === true })
+    this.#watch(connection)
+    if (call.body === undefined && !isBodiless(head)) {
+      this.#upload = new Upload(req, connection, framingOf(head).kind === 'chunked')
+      this.#upload.start(text)
+      return
+    }
+    if (call.body?.length)
+      connection.socket.write(Buffer.concat([Buffer.from(text, 'latin1'), call.body]))
+    else connection.socket.write(text, 'latin1')
+    connection.sent()
+  }
+
+  #watch({ socket }: TargetConnection): void {
+    const { clock, limits, call } = this.#options
+    if (call.watch) {
+      this.#bytes = new ByteCount(socket)
+      onceConnected(socket, () => call.watch?.connected())
+    }
+    this.#silence?.cancel()
+    this.#silence = watchSilence(socket, clock, limits, (detail) => {
+      this.#fail({ kind: 'timeout', detail })
+    })
   }
 
   #stopWaiting(): void {
     this.#waitsForContinue = false
   }
 
-  #writeHead(answer: IncomingMessage): void {
+  #writeHead({ status, message, rawHeaders, isChunked }: AnswerHead): void {
     const { req, res, call } = this.#options
-    const { statusCode = 502, statusMessage } = answer
-    const bodiless = req.method === 'HEAD' || statusCode === 204 || statusCode === 304
-    const chunked = answer.headers['transfer-encoding'] !== undefined
-    const trailers = chunked && !bodiless && req.httpVersion !== '1.0'
-    const given = answerHeaders(answer, trailers)
-    const headers = call.onAnswer?.(statusCode, given) ?? given
+    const bodiless = req.method === 'HEAD' || status === 204 || status === 304
+    const trailers = isChunked && !bodiless && req.httpVersion !== '1.0'
+    const given = answerHeaders({ rawHeaders }, trailers)
+    const headers = call.onAnswer?.(status, given) ?? given
     // The client may send its body or not: what follows on this connection cannot be told apart.
     if (this.#waitsForContinue || call.alone) headers.push('Connection', 'close')
-    writeHead(res, statusCode, statusMessage, headers)
-  }
-
-  #answeredWhole(answer: IncomingMessage): void {
-    const { req, res } = this.#options
-    if (this.#over) return
-    this.#over = true
-    this.#bytes?.stop()
-    addTrailers(res, trailerPairs(answer.rawTrailers))
-    res.end()
-    if (req.complete) return
-    // The target wants no more of the body, but a client may only listen when it has sent it all.
-    req.unpipe()
-    this.#outgoing?.destroy()
-    req.resume()
+    writeHead(res, status, message, headers)
   }
 
   #fail(fault: Omit<ProxyFault, 'late'>): void {
@@ -223,8 +224,8 @@ export class Exchange {
     this.#bytes?.stop()
     const late = res.headersSent
     const answer = onFault({ ...fault, late })
-    req.unpipe()
-    this.#outgoing?.destroy()
+    this.#upload?.stop()
+    this.#connection?.destroy()
     if (late) cutOff(res)
     else sendWhole(req, res, answer, clock)
   }
@@ -235,7 +236,8 @@ export class Exchange {
     if (!this.#over) {
       this.#over = true
       onFault({ kind: 'gone', detail: 'the client hung up', late: true })
-      this.#outgoing?.destroy()
+      this.#upload?.stop()
+      this.#connection?.destroy()
     }
     call.watch?.over(this.#bytes?.stop() ?? { sent: 0, received: 0 })
   }

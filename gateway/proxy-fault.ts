@@ -9,6 +9,10 @@ export interface ProxyTarget {
   readonly tls?: boolean
 }
 
+export function authorityOf({ host, port }: ProxyTarget): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`
+}
+
 /** Why a request did not get a whole answer from its target. */
 export interface ProxyFault {
   /**

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { type HeadOfRequest, pairsOf, valuesOf } from './proxy-headers.ts'
+import { type HeadOfRequest, pairsOf, type RawHeaders, valuesOf } from './proxy-headers.ts'
 
 export interface RequestHead1 extends HeadOfRequest {
   readonly method: string
@@ -37,4 +37,25 @@ export function requestHead(req: IncomingMessage): RequestHead1 {
 function hasBody(req: IncomingMessage): boolean {
   const { stream } = req as IncomingMessage & { stream?: { endAfterHeaders?: boolean } }
   return stream?.endAfterHeaders !== true
+}
+
+const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/
+const NO_URL = /[^\x21-\xff]/
+const NO_VALUE = /[^\t\x20-\x7e\x80-\xff]/
+
+/** A request's head as it stands on the wire. Throws where it would not be one head. */
+export function requestText(method: string, url: string, headers: RawHeaders): string {
+  if (!TOKEN.test(method) || url === '' || NO_URL.test(url)) {
+    throw new Error('The method or the path holds what none may hold.')
+  }
+  let text = `${method} ${url} HTTP/1.1\r\n`
+  for (let at = 0; at + 1 < headers.length; at += 2) {
+    const name = headers[at] ?? ''
+    const value = headers[at + 1] ?? ''
+    if (!TOKEN.test(name) || NO_VALUE.test(value)) {
+      throw new Error(`The header ${JSON.stringify(name)} holds what none may hold.`)
+    }
+    text += `${name}: ${value}\r\n`
+  }
+  return `${text}\r\n`
 }

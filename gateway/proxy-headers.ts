@@ -104,6 +104,8 @@ export interface OutgoingOptions {
   readonly replayedBytes?: number | undefined
   /** End-to-end headers to send in place of the client's. */
   readonly headers?: RawHeaders | undefined
+  /** The connection to the target ends with the request. */
+  readonly alone?: boolean | undefined
 }
 
 /** The headers to send to a target at `authority`, framed as the client's request is. */
@@ -128,8 +130,11 @@ export function outgoingHeaders(
     // Node would announce chunks otherwise, to a target that may not expect any.
     headers.push('Content-Length', '0')
   }
+  const connection = options.alone ? 'close' : 'keep-alive'
   if (/(^|,)\s*trailers\s*(,|$)/i.test(valuesOf(rawHeaders, 'te').join())) {
-    headers.push('TE', 'trailers', 'Connection', 'keep-alive, TE')
+    headers.push('TE', 'trailers', 'Connection', `${connection}, TE`)
+  } else {
+    headers.push('Connection', connection)
   }
   return headers
 }

@@ -1,6 +1,6 @@
 import { type ClientHttp2Session, connect } from 'node:http2'
 import type { Clock, Timer } from './core/clock.ts'
-import type { ProxyTarget } from './proxy-fault.ts'
+import { authorityOf, type ProxyTarget } from './proxy-fault.ts'
 
 /** One connection to a target; streams share it. */
 export interface SharedSession {
@@ -126,8 +126,4 @@ class Session implements SharedSession {
 
 function hangUp(): Error {
   return Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' })
-}
-
-function authorityOf({ host, port }: ProxyTarget): string {
-  return `${host.includes(':') ? `[${host}]` : host}:${port}`
 }

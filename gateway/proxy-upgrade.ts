@@ -70,7 +70,7 @@ export class UpgradeExchange {
         this.#bytes = new ByteCount(target)
         onceConnected(target, () => call.watch?.connected())
       }
-      this.#silence = watchSilence(outgoing, clock, limits, (detail) => {
+      this.#silence = watchSilence(target, clock, limits, (detail) => {
         this.#refuse('timeout', detail)
         outgoing.destroy()
       })
@@ -108,8 +108,8 @@ export class UpgradeExchange {
     const headers = call.onAnswer?.(101, given) ?? given
     // http-proxy writes these: names once, in order, with a list where one is repeated.
     answer.headers = upgradedHeaders(headers, answer.headers.upgrade)
-    if (call.limits && this.#outgoing) {
-      this.#silence = watchSilence(this.#outgoing, clock, call.limits, () => {
+    if (call.limits) {
+      this.#silence = watchSilence(answer.socket, clock, call.limits, () => {
         socket.destroy()
         target.destroy()
       })

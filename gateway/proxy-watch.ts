@@ -1,4 +1,3 @@
-import type { ClientRequest } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Clock, Timer } from './core/clock.ts'
 
@@ -11,30 +10,29 @@ export interface ProxyLimits {
 const LOOKS = 4
 
 /**
- * Calls `onTimeout` once when the connection of `outgoing` is not made in time, or passes no byte in
- * either direction for too long. Costs nothing per byte: it looks at the connection's counters.
+ * Calls `onTimeout` once when a connection is not made in time, or passes no byte in either direction
+ * for too long. Costs nothing per byte: it looks at the connection's counters.
  */
 export function watchSilence(
-  outgoing: Pick<ClientRequest, 'socket'>,
+  socket: Socket,
   clock: Clock,
   limits: ProxyLimits,
   onTimeout: (detail: string) => void,
 ): Timer {
   const { connectMs, idleMs } = limits
-  const { socket } = outgoing
   let passed = -1
   let looks = 0
   let timer: Timer
 
   function look(): void {
-    const now = socket ? socket.bytesRead + socket.bytesWritten : 0
+    const now = socket.bytesRead + socket.bytesWritten
     looks = now === passed ? looks + 1 : 0
     passed = now
     if (looks >= LOOKS) onTimeout(`no byte passed for ${idleMs / 1000} s`)
     else timer = clock.after(idleMs / LOOKS, look)
   }
 
-  if (socket?.connecting) {
+  if (socket.connecting) {
     timer = clock.after(connectMs, () => onTimeout(`no connection within ${connectMs / 1000} s`))
     socket.once('connect', () => {
       timer.cancel()
@@ -48,8 +46,8 @@ export function watchSilence(
 }
 
 /** Calls `work` when there is a connection, over TLS when it is shaken hands; at once for a kept one. */
-export function onceConnected(socket: Socket | null, work: () => void): void {
-  if (!socket?.connecting) work()
+export function onceConnected(socket: Socket, work: () => void): void {
+  if (!socket.connecting) work()
   else socket.once('encrypted' in socket ? 'secureConnect' : 'connect', work)
 }
 
@@ -61,11 +59,11 @@ export interface ProxyBytes {
 
 /** Counts what passes on a connection from now on until it is stopped. */
 export class ByteCount {
-  readonly #socket: Socket | null
+  readonly #socket: Socket
   readonly #begin: ProxyBytes
   #end: ProxyBytes | undefined
 
-  constructor(socket: Socket | null) {
+  constructor(socket: Socket) {
     this.#socket = socket
     this.#begin = this.#now()
   }
@@ -80,6 +78,6 @@ export class ByteCount {
   }
 
   #now(): ProxyBytes {
-    return { sent: this.#socket?.bytesWritten ?? 0, received: this.#socket?.bytesRead ?? 0 }
+    return { sent: this.#socket.bytesWritten, received: this.#socket.bytesRead }
   }
 }

@@ -1,15 +1,16 @@
-import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
+import { Agent, type ClientRequest, type IncomingMessage, type ServerResponse } from 'node:http'
+import { Agent as SecureAgent } from 'node:https'
 import process from 'node:process'
-import { type Duplex, Readable } from 'node:stream'
+import type { Duplex } from 'node:stream'
 import util from 'node:util'
 import httpProxy from 'http-proxy'
 import type { Clock } from './core/clock.ts'
-import { createAgents } from './proxy-agent.ts'
 import type { ProxyCall } from './proxy-call.ts'
 import { Exchange } from './proxy-exchange.ts'
-import type { OnFault, ProxyTarget } from './proxy-fault.ts'
+import { authorityOf, type OnFault, type ProxyTarget } from './proxy-fault.ts'
 import { requestHead } from './proxy-head.ts'
-import { outgoingHeaders, type RawHeaders, upgradeHeaders } from './proxy-headers.ts'
+import { type RawHeaders, upgradeHeaders } from './proxy-headers.ts'
+import { TargetPool } from './proxy-pool.ts'
 import { UpgradeExchange } from './proxy-upgrade.ts'
 
 export interface Proxy {
@@ -53,42 +54,22 @@ export function createProxy(options: ProxyOptions): Proxy {
     connectMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
     idleMs: options.idleTimeoutMs ?? IDLE_TIMEOUT_MS,
   }
-  const agents = createAgents()
-  const server = createServer()
-  const exchanges = new WeakMap<IncomingMessage, Exchange>()
+  const pool = new TargetPool(clock)
+  const server = createUpgradeServer()
   const upgrades = new WeakMap<IncomingMessage, UpgradeExchange>()
-  server.on('proxyReq', (outgoing, req) => exchanges.get(req)?.sent(outgoing))
-  server.on('proxyRes', (answer, req) => exchanges.get(req)?.answered(answer))
   server.on('proxyReqWs', (outgoing: ClientRequest, req) => upgrades.get(req)?.sent(outgoing))
 
   return {
     web(req, res, target, onFault, call = {}) {
-      const head = requestHead(req)
-      const { body } = call
-      const send = (to: ProxyTarget, fresh: boolean) => {
-        const own = { headers: call.head?.headers, replayedBytes: body?.length }
-        const headers = outgoingHeaders(head, authorityOf(to), own)
-        const options = {
-          ...verbatim(to, call.head?.url ?? head.url, headers),
-          agent: fresh || call.alone ? agents.fresh(to) : agents.kept(to),
-          selfHandleResponse: true,
-          ...(body && { buffer: Readable.from([body]) }),
-        }
-        server.web(req, res, options, (error) => exchange.failed(error))
-      }
-      const rest = { clock, limits: call.limits ?? limits, call, head }
-      const exchange = new Exchange({ req, res, target, onFault, send, ...rest })
-      exchanges.set(req, exchange)
-      exchange.start()
+      const rest = { pool, clock, limits: call.limits ?? limits, call, head: requestHead(req) }
+      new Exchange({ req, res, target, onFault, ...rest }).start()
     },
 
     upgrade(req, socket, head, target, onFault, call = {}) {
       const send = (to: ProxyTarget) => {
         const headers = upgradeHeaders(req, authorityOf(to), call.head?.headers)
         const options = verbatim(to, call.head?.url ?? req.url ?? '/', headers)
-        server.ws(req, socket, head, { ...options, agent: agents.fresh(to) }, (error) =>
-          exchange.failed(error),
-        )
+        server.ws(req, socket, head, options, (error) => exchange.failed(error))
       }
       const rest = { clock, limits: call.limits ?? limits, call }
       const exchange = new UpgradeExchange({ req, socket, target, onFault, send, ...rest })
@@ -96,24 +77,16 @@ export function createProxy(options: ProxyOptions): Proxy {
       exchange.start()
     },
 
-    close: () => agents.close(),
+    close: () => pool.close(),
   }
 }
 
-interface Passes {
-  webPasses: { readonly name: string }[]
-}
-
-function createServer() {
+function createUpgradeServer() {
   silenceExtend()
-  const server = httpProxy.createProxyServer()
-  // It turns a chunked DELETE into one of length 0 with a second request behind it.
-  const passes = server as typeof server & Passes
-  passes.webPasses = passes.webPasses.filter(({ name }) => name !== 'deleteLength')
-  return server
+  return httpProxy.createProxyServer()
 }
 
-// http-proxy calls it on each request; from Node 22 on the first call warns the user of the program.
+// http-proxy calls it on each upgrade; from Node 22 on the first call warns the user of the program.
 function silenceExtend(): void {
   const before = process.noDeprecation
   process.noDeprecation = true
@@ -132,13 +105,10 @@ function verbatim({ host, port, tls }: ProxyTarget, path: string, headers: RawHe
   )
   // Without `toProxy` it parses the path, and throws for some.
   const target = { protocol: tls ? 'https:' : 'http:', host, hostname: host, port }
-  return { target, ssl, toProxy: true, secure: false }
+  const agent = tls ? new SecureAgent() : new Agent()
+  return { target, ssl, toProxy: true, secure: false, agent }
 }
 
 function fixed(value: unknown): PropertyDescriptor {
   return { enumerable: true, get: () => value, set() {} }
-}
-
-function authorityOf({ host, port }: ProxyTarget): string {
-  return `${host.includes(':') ? `[${host}]` : host}:${port}`
 }

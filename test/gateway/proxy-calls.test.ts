@@ -4,9 +4,8 @@ import { systemClock } from '../../gateway/core/clock.ts'
 import { systemIds } from '../../gateway/core/ids.ts'
 import { silentLogger } from '../../gateway/core/log.ts'
 import { createProxy } from '../../gateway/proxy.ts'
-import { ALL_FREE_SOCKETS, createAgents } from '../../gateway/proxy-agent.ts'
 import { createHttpServer } from '../../gateway/server.ts'
-import { answerOf, httpTarget, type OnData, proxySuite } from './support-proxy.ts'
+import { answerOf, type OnData, proxySuite } from './support-proxy.ts'
 
 const { proxy, cleanUps, start } = proxySuite('createProxy: calls')
 
@@ -96,43 +95,6 @@ proxy('alone: neither connection is used for another request', async () => {
   }
   assert.is(target.sockets.length, 2)
   assert.match(target.heard(), /\r\nConnection: close\r\n/i)
-})
-
-proxy('what is idle to all targets together is bounded, and the oldest goes first', async () => {
-  const counts = new Map<number, number>()
-  const targets = await Promise.all(
-    Array.from({ length: 12 }, async () => {
-      const target = await httpTarget((_req, res) => res.end('ok'))
-      cleanUps.push(() => target.close())
-      const sockets = new Set()
-      target.server.on('connection', (socket) => {
-        sockets.add(socket)
-        counts.set(target.port, sockets.size)
-        socket.once('close', () => {
-          sockets.delete(socket)
-          counts.set(target.port, sockets.size)
-        })
-      })
-      return target
-    }),
-  )
-  const agents = createAgents()
-  cleanUps.push(() => Promise.resolve(agents.close()))
-  const ask = (port: number) =>
-    new Promise<void>((resolve, reject) => {
-      const to = { host: '127.0.0.1', port }
-      request({ ...to, agent: agents.kept(to) }, (answer) => answer.resume().on('end', resolve))
-        .on('error', reject)
-        .end()
-    })
-  // One target after the other, with as many connections as are kept for one.
-  for (const { port } of targets) await Promise.all(Array.from({ length: 64 }, () => ask(port)))
-  const open = () => [...counts.values()].reduce((sum, count) => sum + count, 0)
-  for (let turn = 0; turn < 100 && open() > ALL_FREE_SOCKETS; turn++) {
-    await ask(targets.at(-1)?.port ?? 0)
-  }
-  assert.ok(open() <= ALL_FREE_SOCKETS, String(open()))
-  assert.is(counts.get(targets[0]?.port ?? 0), 0)
 })
 
 proxy('a target that speaks no TLS where TLS is asked for is a fault of its answer', async () => {
