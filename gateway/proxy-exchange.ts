@@ -11,8 +11,8 @@ import { authorityOf, type OnFault, type ProxyFault, type ProxyTarget } from './
 import { type RequestHead1, requestText } from './proxy-head.ts'
 import {
   answerHeaders,
+  type Framing,
   framingOf,
-  isBodiless,
   outgoingHeaders,
   trailerPairs,
 } from './proxy-headers.ts'
@@ -52,6 +52,7 @@ export class Exchange implements Asker {
   #silence: Timer | undefined
   #bytes: ByteCount | undefined
   #retried = false
+  #framing: Framing = { kind: 'none' }
   /** The client asked whether to send its body, and was not told to. */
   #waitsForContinue: boolean
   /** Nothing is left to be told to the client. */
@@ -75,6 +76,7 @@ export class Exchange implements Asker {
       this.#fail({ kind: 'request', detail: framing.detail })
       return
     }
+    this.#framing = framing
     this.#send(false)
     if (this.#waitsForContinue) req.once('data', () => this.#stopWaiting())
   }
@@ -133,14 +135,14 @@ export class Exchange implements Asker {
   }
 
   failed(fault: Omit<ProxyFault, 'late'>, died: boolean): void {
-    const { req, call, head } = this.#options
+    const { req, call } = this.#options
     const again =
       died &&
       !this.#retried &&
       this.#connection?.isUsed &&
       call.body === undefined &&
       IDEMPOTENT.has(req.method ?? '') &&
-      isBodiless(head)
+      !this.#hasBody
     if (!again) {
       this.#fail(fault)
       return
@@ -179,8 +181,8 @@ export class Exchange implements Asker {
     this.#connection = connection
     connection.begin(this, { isHead: head.method === 'HEAD', isLast: call.alone === true })
     this.#watch(connection)
-    if (call.body === undefined && !isBodiless(head)) {
-      this.#upload = new Upload(req, connection, framingOf(head).kind === 'chunked')
+    if (call.body === undefined && this.#hasBody) {
+      this.#upload = new Upload(req, connection, this.#framing.kind === 'chunked')
       this.#upload.start(text)
       return
     }
@@ -188,6 +190,10 @@ export class Exchange implements Asker {
       connection.socket.write(Buffer.concat([Buffer.from(text, 'latin1'), call.body]))
     else connection.socket.write(text, 'latin1')
     connection.sent()
+  }
+
+  get #hasBody(): boolean {
+    return this.#framing.kind === 'chunked' || this.#framing.kind === 'length'
   }
 
   #watch({ socket }: TargetConnection): void {

@@ -53,50 +53,70 @@ export interface HeadOfAnswer {
 }
 
 export type Framing =
-  | { readonly kind: 'none' | 'length' | 'chunked' }
+  /** `empty`: a length of 0. */
+  | { readonly kind: 'none' | 'empty' | 'length' | 'chunked' }
   /** Two readers could see different ends of it: never to be handed on. */
   | { readonly kind: 'refused'; readonly detail: string }
 
+const NONE: Framing = { kind: 'none' }
+const EMPTY: Framing = { kind: 'empty' }
+const LENGTH: Framing = { kind: 'length' }
+const CHUNKED: Framing = { kind: 'chunked' }
+
 /** Where the body of a request ends. Stricter than RFC 9112 allows: no doubt is tolerated. */
 export function framingOf({ httpVersion, rawHeaders }: HeadOfRequest): Framing {
-  const lengths = valuesOf(rawHeaders, 'content-length')
-  const codings = valuesOf(rawHeaders, 'transfer-encoding')
-  if (lengths.length > 1) return refused('Content-Length is given more than once.')
-  if (codings.length > 1) return refused('Transfer-Encoding is given more than once.')
-  if (valuesOf(rawHeaders, 'host').length > 1) return refused('Host is given more than once.')
-  const [length] = lengths
-  const [coding] = codings
+  let length: string | undefined
+  let coding: string | undefined
+  let hosts = 0
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at] ?? ''
+    if (isNamed(name, 'host')) {
+      if (++hosts > 1) return refused('Host is given more than once.')
+    } else if (isNamed(name, 'content-length')) {
+      if (length !== undefined) return refused('Content-Length is given more than once.')
+      length = (rawHeaders[at + 1] ?? '').trim()
+    } else if (isNamed(name, 'transfer-encoding')) {
+      if (coding !== undefined) return refused('Transfer-Encoding is given more than once.')
+      coding = (rawHeaders[at + 1] ?? '').trim()
+    }
+  }
   if (coding !== undefined) {
     if (length !== undefined)
       return refused('Content-Length and Transfer-Encoding exclude another.')
     if (httpVersion === '1.0') return refused('HTTP/1.0 has no Transfer-Encoding.')
-    if (coding.toLowerCase() === 'chunked') return { kind: 'chunked' }
+    if (coding.toLowerCase() === 'chunked') return CHUNKED
     return refused(`Transfer-Encoding ${JSON.stringify(coding)} is not chunked.`)
   }
-  if (length === undefined) return { kind: 'none' }
-  if (/^\d{1,15}$/.test(length)) return { kind: 'length' }
+  if (length === undefined || length === '0') return length === undefined ? NONE : EMPTY
+  if (/^\d{1,15}$/.test(length)) return Number(length) === 0 ? EMPTY : LENGTH
   return refused(`Content-Length ${JSON.stringify(length)} is not a number of bytes.`)
 }
 
 /** Whether nothing follows the head. */
 export function isBodiless(head: HeadOfRequest): boolean {
   const { kind } = framingOf(head)
-  return (
-    kind === 'none' || (kind === 'length' && firstOf(head.rawHeaders, 'content-length') === '0')
-  )
+  return kind === 'none' || kind === 'empty'
 }
 
 /** Values of one header (name in lower case), trimmed, in their order. */
 export function valuesOf(raw: RawHeaders, name: string): string[] {
   const values: string[] = []
   for (let at = 0; at + 1 < raw.length; at += 2) {
-    if (raw[at]?.toLowerCase() === name) values.push((raw[at + 1] ?? '').trim())
+    if (isNamed(raw[at] ?? '', name)) values.push((raw[at + 1] ?? '').trim())
   }
   return values
 }
 
 export function firstOf(raw: RawHeaders, name: string): string | undefined {
-  return valuesOf(raw, name)[0]
+  for (let at = 0; at + 1 < raw.length; at += 2) {
+    if (isNamed(raw[at] ?? '', name)) return (raw[at + 1] ?? '').trim()
+  }
+  return undefined
+}
+
+// Most are told apart by their length already.
+function isNamed(given: string, name: string): boolean {
+  return given.length === name.length && (given === name || given.toLowerCase() === name)
 }
 
 export interface OutgoingOptions {
@@ -116,8 +136,8 @@ export function outgoingHeaders(
 ): string[] {
   const { rawHeaders, method = 'GET' } = head
   const { replayedBytes } = options
-  const without = replayedBytes === undefined ? [] : ['content-length', 'expect']
-  const headers = endToEnd(options.headers ?? rawHeaders, without)
+  const given = options.headers ?? rawHeaders
+  const headers = endToEnd(given, replayedBytes === undefined ? undefined : isOfUpload)
   const { kind } = framingOf(head)
   if (firstOf(headers, 'host') === undefined) headers.push('Host', authority)
   if (replayedBytes !== undefined) {
@@ -131,12 +151,17 @@ export function outgoingHeaders(
     headers.push('Content-Length', '0')
   }
   const connection = options.alone ? 'close' : 'keep-alive'
-  if (/(^|,)\s*trailers\s*(,|$)/i.test(valuesOf(rawHeaders, 'te').join())) {
+  const te = firstOf(rawHeaders, 'te') === undefined ? '' : valuesOf(rawHeaders, 'te').join()
+  if (/(^|,)\s*trailers\s*(,|$)/i.test(te)) {
     headers.push('TE', 'trailers', 'Connection', `${connection}, TE`)
   } else {
     headers.push('Connection', connection)
   }
   return headers
+}
+
+function isOfUpload(name: string): boolean {
+  return name === 'content-length' || name === 'expect'
 }
 
 /** The headers that ask a target at `authority` for the upgrade that a client asks for. */
@@ -153,8 +178,8 @@ export function upgradeHeaders(
 /** The headers of an answer for its client; `trailers` says whether any can follow. */
 export function answerHeaders({ rawHeaders }: HeadOfAnswer, trailers: boolean): string[] {
   const headers = endToEnd(rawHeaders)
-  const trailer = firstOf(rawHeaders, 'trailer')
-  if (trailers && trailer !== undefined) headers.push('Trailer', trailer)
+  const trailer = trailers ? firstOf(rawHeaders, 'trailer') : undefined
+  if (trailer !== undefined) headers.push('Trailer', trailer)
   return headers
 }
 
@@ -163,15 +188,23 @@ export function trailerPairs(raw: RawHeaders): [name: string, value: string][] {
   return pairsOf(raw).filter(([name]) => !NO_TRAILERS.has(name.toLowerCase()))
 }
 
-/** Headers that are for whoever answers in the end, but for those in `without` (lower case). */
-export function endToEnd(raw: RawHeaders, without: readonly string[] = []): string[] {
-  const named = new Set(without)
-  for (const option of valuesOf(raw, 'connection').join().toLowerCase().split(',')) {
-    if (!NEVER_NAMED.has(option.trim())) named.add(option.trim())
+/** Headers that are for whoever answers in the end, but for those (in lower case) that stay here. */
+export function endToEnd(raw: RawHeaders, stays?: (name: string) => boolean): string[] {
+  const named = namedByConnection(raw)
+  const headers: string[] = []
+  for (let at = 0; at + 1 < raw.length; at += 2) {
+    const given = raw[at] ?? ''
+    const name = given.toLowerCase()
+    if (HOP_BY_HOP.has(name) || named?.has(name) || stays?.(name)) continue
+    headers.push(given, raw[at + 1] ?? '')
   }
-  return pairsOf(raw)
-    .filter(([name]) => !HOP_BY_HOP.has(name.toLowerCase()) && !named.has(name.toLowerCase()))
-    .flat()
+  return headers
+}
+
+function namedByConnection(raw: RawHeaders): ReadonlySet<string> | undefined {
+  if (firstOf(raw, 'connection') === undefined) return undefined
+  const options = valuesOf(raw, 'connection').join().toLowerCase().split(',')
+  return new Set(options.map((each) => each.trim()).filter((each) => !NEVER_NAMED.has(each)))
 }
 
 /** Names with their values. */

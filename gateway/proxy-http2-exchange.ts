@@ -35,6 +35,8 @@ export interface Http2ExchangeOptions {
   readonly sessions: Sessions
 }
 
+/** Said otherwise in HTTP/2, or not at all. */
+const OF_HTTP1: ReadonlySet<string> = new Set(['host', 'expect', 'http2-settings'])
 /** How many looks a whole silence takes. */
 const LOOKS = 4
 const LEFT: ReadonlySet<string> = new Set([
@@ -150,7 +152,7 @@ export class Http2Exchange {
   #requestHeaders(): OutgoingHttpHeaders {
     const { call, target } = this.#options
     const { method, rawHeaders } = this.#head
-    const given = endToEnd(call.head?.headers ?? rawHeaders, ['host', 'expect', 'http2-settings'])
+    const given = endToEnd(call.head?.headers ?? rawHeaders, (name) => OF_HTTP1.has(name))
     const headers: OutgoingHttpHeaders = Object.create(null)
     headers[':method'] = method
     headers[':scheme'] = target.tls ? 'https' : 'http'

@@ -8,10 +8,11 @@ const waiting = new WeakMap<Socket, Set<() => void>>()
 /** Calls `work` once, when nothing of a request is under way any more, however it came to that. */
 export function onceOver(req: IncomingMessage, res: ServerResponse, work: () => void): void {
   let isOver = false
+  let works: Set<() => void> | undefined
   const end = () => {
     if (isOver) return
     isOver = true
-    waiting.get(req.socket)?.delete(end)
+    works?.delete(end)
     work()
   }
   res.once('close', end)
@@ -23,19 +24,18 @@ export function onceOver(req: IncomingMessage, res: ServerResponse, work: () => 
     })
   } else if (res.socket === null) {
     // Behind another answer (pipelining) a response has no connection yet, and hears of no end.
-    onceClosed(req.socket, end)
+    works = worksAtEndOf(req.socket)
+    works.add(end)
   }
 }
 
-function onceClosed(socket: Socket, work: () => void): void {
-  let works = waiting.get(socket)
-  if (works === undefined) {
-    const all = new Set<() => void>()
-    works = all
-    waiting.set(socket, all)
-    socket.once('close', () => {
-      for (const each of all) each()
-    })
-  }
-  works.add(work)
+function worksAtEndOf(socket: Socket): Set<() => void> {
+  const known = waiting.get(socket)
+  if (known) return known
+  const works = new Set<() => void>()
+  waiting.set(socket, works)
+  socket.once('close', () => {
+    for (const each of works) each()
+  })
+  return works
 }

@@ -61,8 +61,9 @@ export function createProxy(options: ProxyOptions): Proxy {
 
   return {
     web(req, res, target, onFault, call = {}) {
-      const rest = { pool, clock, limits: call.limits ?? limits, call, head: requestHead(req) }
-      new Exchange({ req, res, target, onFault, ...rest }).start()
+      const held = call.limits ?? limits
+      const head = requestHead(req)
+      new Exchange({ req, res, target, onFault, pool, clock, limits: held, call, head }).start()
     },
 
     upgrade(req, socket, head, target, onFault, call = {}) {

@@ -1,4 +1,5 @@
-import { randomBytes, randomUUID } from 'node:crypto'
+import { Buffer } from 'node:buffer'
+import { randomBytes, randomFillSync, randomUUID } from 'node:crypto'
 
 /** Randomness as everything in KECS sees it: tests seed it. */
 export interface Ids {
@@ -10,8 +11,22 @@ export interface Ids {
   decimal(digits: number): string
 }
 
+const HEX_BYTES = 16
+/** Randomness costs by the call, not by the byte: it is fetched for many ids at once. */
+const pool = Buffer.alloc(HEX_BYTES * 1024)
+let used = pool.length
+
+function hex(): string {
+  if (used === pool.length) {
+    randomFillSync(pool)
+    used = 0
+  }
+  used += HEX_BYTES
+  return pool.toString('hex', used - HEX_BYTES, used)
+}
+
 export const systemIds: Ids = {
-  hex: () => randomBytes(16).toString('hex'),
+  hex,
   uuid: () => randomUUID(),
   decimal: (digits) => decimalOf(randomBytes(digits)),
 }
