@@ -26,20 +26,38 @@ export interface Client {
 }
 
 export function webClient(req: IncomingMessage, res: ServerResponse, clock: Clock): Client {
-  let isGone = false
-  onceOver(req, res, () => {
-    isGone = true
-  })
-  return {
-    req,
-    res,
-    socket: isHttp2(req) ? undefined : req.socket,
-    get isGone() {
-      return isGone
-    },
-    onceOver: (work) => onceOver(req, res, work),
-    answer: (answer) => sendWhole(req, res, answer, clock),
-    forward: (proxy, to, onFault, call) => proxy.web(req, res, to, onFault, call),
+  return new WebClient(req, res, clock)
+}
+
+class WebClient implements Client {
+  readonly req: IncomingMessage
+  readonly res: ServerResponse
+  readonly socket: Duplex | undefined
+  isGone = false
+  readonly #clock: Clock
+  readonly #works: (() => void)[] = []
+
+  constructor(req: IncomingMessage, res: ServerResponse, clock: Clock) {
+    this.req = req
+    this.res = res
+    this.socket = isHttp2(req) ? undefined : req.socket
+    this.#clock = clock
+    onceOver(req, res, () => {
+      this.isGone = true
+      for (const work of this.#works) work()
+    })
+  }
+
+  onceOver(work: () => void): void {
+    this.#works.push(work)
+  }
+
+  answer(answer: FaultAnswer): void {
+    sendWhole(this.req, this.res, answer, this.#clock)
+  }
+
+  forward(proxy: HttpProxy, to: ProxyTarget, onFault: OnFault, call: ProxyCall): void {
+    proxy.web(this.req, this.res, to, onFault, call)
   }
 }
 

@@ -5,7 +5,7 @@
  * versions other than 1.0 and 1.1. So `EmptyHeader`, `SpaceInUri`, `BothTeClPresent`,
  * `MultipleContentLength` and their like never get here, whatever the mode is.
  */
-import { framingOf, type HeadOfRequest, pairsOf, valuesOf } from '../../gateway/proxy-headers.ts'
+import { firstOf, framingOf, type HeadOfRequest } from '../../gateway/proxy-headers.ts'
 import type { BalancerSettings } from './settings.ts'
 
 export interface Classification {
@@ -30,21 +30,23 @@ export function classify(head: HeadOfRequest & { readonly url: string }): Classi
       ? ambiguous('UndefinedTransferEncodingSemantics')
       : { classification: 'Severe', reason: 'BadTransferEncoding' }
   }
-  const [length] = valuesOf(rawHeaders, 'content-length')
   const isRead = method === 'GET' || method === 'HEAD'
-  if (isRead && length !== undefined && Number(length) !== 0) {
+  const length = isRead ? firstOf(rawHeaders, 'content-length') : undefined
+  if (length !== undefined && Number(length) !== 0) {
     return ambiguous('UndefinedContentLengthSemantics')
   }
-  if (isRead && valuesOf(rawHeaders, 'transfer-encoding').length > 0) {
+  if (isRead && firstOf(rawHeaders, 'transfer-encoding') !== undefined) {
     return ambiguous('UndefinedTransferEncodingSemantics')
   }
-  const pairs = pairsOf(rawHeaders)
-  if (pairs.some(([name]) => LOOKALIKE.test(name) && !EXACT.test(name))) {
-    return ambiguous('SuspiciousHeader')
+  let isPrintable = true
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at] ?? ''
+    if (LOOKALIKE.test(name) && !EXACT.test(name)) return ambiguous('SuspiciousHeader')
+    if (NOT_PRINTABLE.test(rawHeaders[at + 1] ?? '')) isPrintable = false
   }
   if (NOT_PRINTABLE.test(url)) return ambiguous('AmbiguousUri')
-  if (pairs.some(([, value]) => NOT_PRINTABLE.test(value))) return acceptable('NonCompliantHeader')
-  if (isRead && length !== undefined) return acceptable('GetHeadZeroContentLength')
+  if (!isPrintable) return acceptable('NonCompliantHeader')
+  if (length !== undefined) return acceptable('GetHeadZeroContentLength')
   return COMPLIANT
 }
 

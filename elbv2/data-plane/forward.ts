@@ -8,6 +8,7 @@ import { forwardedHeaders } from './forwarded.ts'
 import { sendToLambda } from './lambda-call.ts'
 import type { ForwardPlan, LiveGroup, RequestFacts, Rewrite } from './model.ts'
 import { ownPage } from './own-answers.ts'
+import type { ClientHead } from './request-checks.ts'
 import type { Visit } from './visit.ts'
 
 /** AWS: "the load balancer ... establish a connection to the target ... (10 seconds)". */
@@ -68,7 +69,9 @@ function send(visit: Visit, choice: Chosen, to: ProxyTarget, head: SentHead): vo
     onAnswer(status, headers) {
       visit.isAnswered = true
       log.answered(status)
-      return [...visit.dressed(headers), ...stickyCookies(visit, choice, headers)]
+      const cookies = stickyCookies(visit, choice, headers)
+      const dressed = visit.dressed(headers)
+      return cookies.length === 0 ? dressed : [...dressed, ...cookies]
     },
     watch: {
       connected: () => log.connected(),
@@ -80,12 +83,13 @@ function send(visit: Visit, choice: Chosen, to: ProxyTarget, head: SentHead): vo
 /** AWS's table of request protocols and protocol versions of target groups: other pairs answer 464. */
 function isIncompatible({ client, head }: Visit, { row }: LiveGroup): boolean {
   const version = row.protocolVersion ?? 'HTTP1'
-  const isGrpc = valuesOf(head.rawHeaders, 'content-type').some((type) =>
-    /^application\/grpc/i.test(type),
-  )
-  if (version === 'HTTP1') return isGrpc && isHttp2(client.req)
+  if (version === 'HTTP1') return isHttp2(client.req) && isGrpc(head)
   if (!isHttp2(client.req)) return true
   return version === 'GRPC' && head.method !== 'POST'
+}
+
+function isGrpc({ rawHeaders }: ClientHead): boolean {
+  return valuesOf(rawHeaders, 'content-type').some((type) => /^application\/grpc/i.test(type))
 }
 
 function faultAnswers(visit: Visit): OnFault {

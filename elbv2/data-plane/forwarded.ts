@@ -1,7 +1,6 @@
 /** The headers that a target is sent: the client's, and what the load balancer says about the client. */
-import { isIPv6 } from 'node:net'
 import type { Ids } from '../../gateway/core/ids.ts'
-import { endToEnd, pairsOf, valuesOf } from '../../gateway/proxy-headers.ts'
+import { endToEnd, firstOf, valuesOf } from '../../gateway/proxy-headers.ts'
 import type { LiveListener, Peer } from './model.ts'
 import { tlsHeaders } from './tls-headers.ts'
 
@@ -24,50 +23,54 @@ const IDENTITY = /^x-amzn-oidc-/i
 const TRACE = 'x-amzn-trace-id'
 const DEFAULT_PORTS: readonly number[] = [80, 443]
 
+/** What the client says of itself is never believed: only the load balancer says it. */
+const REPLACED: ReadonlySet<string> = new Set(['x-forwarded-proto', 'x-forwarded-port', TRACE])
+
 /** The end-to-end headers of the request to a target, names and values in turns. */
 export function forwardedHeaders(request: ForwardedRequest): string[] {
-  const { listener, peer, rawHeaders, traceId, identity } = request
+  const { listener, peer, rawHeaders, traceId, identity = [] } = request
   const { settings } = listener.balancer
   const port = listener.row.port ?? 0
-  const added: [string, string][] = [
-    ['X-Forwarded-Proto', peer.protocol],
-    ['X-Forwarded-Port', String(port)],
-    ['X-Amzn-Trace-Id', traceId],
-    ...tlsHeaders(listener, peer),
-    ...(identity ?? []).map(([name, value]): [string, string] => [name, value]),
-  ]
-  const host = request.host ?? valuesOf(rawHeaders, 'host')[0]
-  if (host !== undefined) {
-    added.push(['Host', settings.preserveHost ? host : withPort(host, port)])
-  }
-  const replaced = new Set(added.map(([name]) => name.toLowerCase()))
-  if (settings.forwardedMode !== 'preserve') replaced.add('x-forwarded-for')
-  if (settings.forwardedMode === 'append') added.unshift(['X-Forwarded-For', chainOf(request)])
-  for (const name of guardedNames(listener)) replaced.add(name)
+  const host = request.host ?? firstOf(rawHeaders, 'host')
+  const more = [...tlsHeaders(listener, peer), ...identity]
+  const guarded = guardedNames(listener)
+  for (const [name] of more) guarded.add(name.toLowerCase())
   // What the client's Connection names goes first: it must not take away what is added here.
-  const kept = pairsOf(endToEnd(rawHeaders)).filter(([name]) => {
-    if (replaced.has(name.toLowerCase())) return false
-    if (settings.dropInvalidHeaders && !VALID_NAME.test(name)) return false
-    return identity === undefined || !IDENTITY.test(name)
+  const headers = endToEnd(rawHeaders, (name) => {
+    if (REPLACED.has(name) || guarded.has(name)) return true
+    if (name === 'host') return host !== undefined
+    if (name === 'x-forwarded-for') return settings.forwardedMode !== 'preserve'
+    if (settings.dropInvalidHeaders && !VALID_NAME.test(name)) return true
+    return request.identity !== undefined && IDENTITY.test(name)
   })
+  if (settings.forwardedMode === 'append') headers.push('X-Forwarded-For', chainOf(request))
+  headers.push('X-Forwarded-Proto', peer.protocol)
+  headers.push('X-Forwarded-Port', String(port))
+  headers.push('X-Amzn-Trace-Id', traceId)
   // An empty one only takes away what the client said.
-  return [...kept, ...added.filter(([, value]) => value !== '')].flat()
+  for (const [name, value] of more) if (value !== '') headers.push(name, value)
+  if (host) headers.push('Host', settings.preserveHost ? host : withPort(host, port))
+  return headers
 }
 
 /** What only the load balancer says of a client's TLS, where it says anything of it. */
-function guardedNames({ row, settings, balancer }: LiveListener): string[] {
-  const mode = row.mutualAuthentication?.Mode ?? 'off'
-  const guarded = (name: string) =>
-    name.startsWith('x-amzn-mtls-') ? mode !== 'off' : balancer.settings.tlsHeaders
-  return [...settings.requestHeaderNames]
-    .filter(([name]) => guarded(name))
-    .flatMap(([name, given]) => [name, given.toLowerCase()])
+function guardedNames({ row, settings, balancer }: LiveListener): Set<string> {
+  const names = new Set<string>()
+  const isMutual = (row.mutualAuthentication?.Mode ?? 'off') !== 'off'
+  const { tlsHeaders: isTold } = balancer.settings
+  if (!isMutual && !isTold) return names
+  for (const [name, given] of settings.requestHeaderNames) {
+    if (name.startsWith('x-amzn-mtls-') ? isMutual : isTold) {
+      names.add(name).add(given.toLowerCase())
+    }
+  }
+  return names
 }
 
 /** The client behind those who forwarded for it before. */
 function chainOf({ listener, peer, rawHeaders }: ForwardedRequest): string {
   const { sourceIp, sourcePort } = peer
-  const address = isIPv6(sourceIp) ? `[${sourceIp}]` : sourceIp
+  const address = sourceIp.includes(':') ? `[${sourceIp}]` : sourceIp
   const own = listener.balancer.settings.forwardedPort ? `${address}:${sourcePort}` : sourceIp
   return [...valuesOf(rawHeaders, 'x-forwarded-for').filter(Boolean), own].join(', ')
 }
@@ -82,7 +85,8 @@ function withPort(host: string, port: number): string {
 /** `X-Amzn-Trace-Id` as targets get it: a new root, or the caller's with this hop as `Self`. */
 export function traceIdOf(rawHeaders: readonly string[], ids: Ids, nowMs: number): string {
   const seconds = Math.floor(nowMs / 1000)
-  const own = `1-${seconds.toString(16).padStart(8, '0')}-${ids.uuid().replaceAll('-', '').slice(-24)}`
+  const own = `1-${seconds.toString(16).padStart(8, '0')}-${ids.hex().slice(-24)}`
+  if (firstOf(rawHeaders, TRACE) === undefined) return `Root=${own}`
   const given = valuesOf(rawHeaders, TRACE).join(';')
   const fields = given.split(';').filter((field) => field !== '' && !/^\s*Self=/i.test(field))
   const kind = fields.some((field) => /^\s*Root=/i.test(field)) ? 'Self' : 'Root'

@@ -1,6 +1,7 @@
 /** The way of an HTTP request through an application load balancer, in order. */
 import type { Buffer } from 'node:buffer'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { nextTick } from 'node:process'
 import type { Duplex } from 'node:stream'
 import { messageOf } from '../../gateway/core/fault.ts'
 import { isHttp2, requestHead } from '../../gateway/proxy-head.ts'
@@ -31,7 +32,7 @@ export function createHttpFront(parts: FrontParts): HttpFront {
     log.classification = isHttp2(req) ? COMPLIANT : classify(head)
     const visit = new Visit(parts, listener, peer, client, head, log)
     // The proxy, told of the same end, first says what passed.
-    client.onceOver(() => queueMicrotask(() => visit.over()))
+    client.onceOver(() => nextTick(() => visit.over()))
     try {
       lead(visit)
     } catch (error) {

@@ -1,6 +1,6 @@
 /** What a load balancer refuses by itself, before any rule is looked at. */
 import { Buffer } from 'node:buffer'
-import { pairsOf, valuesOf } from '../../gateway/proxy-headers.ts'
+import { firstOf, valuesOf } from '../../gateway/proxy-headers.ts'
 import { type Classification, isBlocked } from './desync.ts'
 import type { BalancerSettings } from './settings.ts'
 
@@ -39,7 +39,7 @@ export function refusalOf(
     total += size
   }
   if (total > MAX_HEAD || isBlocked(classification, desyncMode)) return 400
-  const [host] = valuesOf(rawHeaders, 'host')
+  const host = firstOf(rawHeaders, 'host')
   if (host === undefined ? httpVersion !== '1.0' : !HOST.test(host)) return 400
   if (!url.startsWith('/') && url !== '*') return 400
   const forwarded = valuesOf(rawHeaders, 'x-forwarded-for')
@@ -51,14 +51,14 @@ export function refusalOf(
 export function originForm(head: ClientHead): ClientHead {
   if (head.url.startsWith('/')) return head
   const [, host = '', rest = ''] = ABSOLUTE.exec(head.url) ?? []
-  const [named] = valuesOf(head.rawHeaders, 'host')
+  const named = firstOf(head.rawHeaders, 'host')
   if (host === '' || host.toLowerCase() !== named?.toLowerCase()) return head
   return { ...head, url: rest.startsWith('/') ? rest : `/${rest}` }
 }
 
 /** How many bytes a head has on the wire. */
 export function headBytes({ method, url, rawHeaders }: ClientHead): number {
-  const lines = pairsOf(rawHeaders).map(([name, value]) => name.length + value.length + 4)
-  const firstLine = method.length + Buffer.byteLength(url) + ' HTTP/1.1 \r\n\r\n'.length
-  return lines.reduce((sum, length) => sum + length, firstLine)
+  let sum = method.length + Buffer.byteLength(url) + ' HTTP/1.1 \r\n\r\n'.length
+  for (const text of rawHeaders) sum += text.length + 2
+  return sum
 }

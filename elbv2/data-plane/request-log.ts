@@ -1,5 +1,5 @@
 import type { Clock } from '../../gateway/core/clock.ts'
-import { valuesOf } from '../../gateway/proxy-headers.ts'
+import { firstOf } from '../../gateway/proxy-headers.ts'
 import { type Classification, COMPLIANT } from './desync.ts'
 import type { LiveGroup, LiveListener, LiveRule, LiveTarget, Peer, RequestRecord } from './model.ts'
 import { type ClientHead, headBytes } from './request-checks.ts'
@@ -38,7 +38,7 @@ export class RequestLog {
   readonly actions: string[] = []
   #connectedAtMs: number | undefined
   #answeredAtMs: number | undefined
-  #bytes: { sent: number; received: number } | undefined
+  #bytes: { readonly sent: number; readonly received: number } | undefined
 
   constructor(
     listener: LiveListener,
@@ -74,13 +74,14 @@ export class RequestLog {
 
   /** Where streams share a connection, the client's bytes are taken to be the target's. */
   passed(bytes: { readonly sent: number; readonly received: number }): void {
-    this.#bytes = { ...bytes }
+    this.#bytes = bytes
   }
 
   /** Told when all is over; `socket` is the client's connection unless streams share it. */
   record(socket: Counted | undefined): RequestRecord {
     const [received, sent] = socket ? ownBytes(socket) : this.#streamBytes()
-    const [host = ''] = valuesOf(this.#head.rawHeaders, 'host')
+    const host = firstOf(this.#head.rawHeaders, 'host') ?? ''
+    const { requestProcessingMs, targetProcessingMs, responseProcessingMs } = this.#times()
     const { row } = this.#listener
     return {
       listener: this.#listener,
@@ -91,11 +92,13 @@ export class RequestLog {
       method: this.#head.method,
       url: `${this.#peer.protocol}://${host.replace(/:\d*$/, '')}:${row.port}${this.#head.url}`,
       httpVersion: this.#head.httpVersion,
-      userAgent: valuesOf(this.#head.rawHeaders, 'user-agent')[0],
+      userAgent: firstOf(this.#head.rawHeaders, 'user-agent'),
       traceId: this.traceId,
       rule: this.rule,
       target: this.target,
-      ...this.#times(),
+      requestProcessingMs,
+      targetProcessingMs,
+      responseProcessingMs,
       status: this.status,
       targetStatus: this.targetStatus,
       receivedBytes: received,

@@ -80,10 +80,12 @@ export class Visit {
   }
 
   /** Headers of an answer with what the listener sets on all of its answers. */
-  dressed(raw: readonly string[]): string[] {
+  dressed(raw: string[]): string[] {
     const { responseHeaders, serverHeader } = this.listener.settings
     const added = this.answerHeaders.flat()
-    if (responseHeaders.length === 0 && serverHeader) return [...raw, ...added]
+    if (responseHeaders.length === 0 && serverHeader) {
+      return added.length === 0 ? raw : [...raw, ...added]
+    }
     const replaced = new Set(responseHeaders.map(([name]) => name.toLowerCase()))
     if (!serverHeader) replaced.add('server')
     const kept = raw.filter(
