@@ -1,5 +1,12 @@
 import type { IncomingMessage } from 'node:http'
-import { type HeadOfRequest, pairsOf, type RawHeaders, valuesOf } from './proxy-headers.ts'
+import {
+  type HeadOfRequest,
+  isHeader,
+  pairsOf,
+  type RawHeaders,
+  TOKEN,
+  valuesOf,
+} from './proxy-headers.ts'
 
 export interface RequestHead1 extends HeadOfRequest {
   readonly method: string
@@ -39,9 +46,7 @@ function hasBody(req: IncomingMessage): boolean {
   return stream?.endAfterHeaders !== true
 }
 
-const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/
 const NO_URL = /[^\x21-\xff]/
-const NO_VALUE = /[^\t\x20-\x7e\x80-\xff]/
 
 /** A request's head as it stands on the wire. Throws where it would not be one head. */
 export function requestText(method: string, url: string, headers: RawHeaders): string {
@@ -52,7 +57,7 @@ export function requestText(method: string, url: string, headers: RawHeaders): s
   for (let at = 0; at + 1 < headers.length; at += 2) {
     const name = headers[at] ?? ''
     const value = headers[at + 1] ?? ''
-    if (!TOKEN.test(name) || NO_VALUE.test(value)) {
+    if (!isHeader(name, value)) {
       throw new Error(`The header ${JSON.stringify(name)} holds what none may hold.`)
     }
     text += `${name}: ${value}\r\n`

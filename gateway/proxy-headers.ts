@@ -32,7 +32,11 @@ const NO_TRAILERS: ReadonlySet<string> = new Set([
   'set-cookie',
 ])
 
-/** Methods whose requests node sends without any framing when there is no body. */
+/** Of names and methods. */
+export const TOKEN: RegExp = /^[\w!#$%&'*+.^`|~-]+$/
+const NO_VALUE = /[^\t\x20-\x7e\x80-\xff]/
+
+/** Methods whose requests say nothing of a body where there is none (RFC 9110, 8.6). */
 const BODILESS_METHODS: ReadonlySet<string> = new Set([
   'CONNECT',
   'DELETE',
@@ -147,7 +151,7 @@ export function outgoingHeaders(
     if (trailer !== undefined) headers.push('Trailer', trailer)
     headers.push('Transfer-Encoding', 'chunked')
   } else if (kind === 'none' && !BODILESS_METHODS.has(method)) {
-    // Node would announce chunks otherwise, to a target that may not expect any.
+    // Of other methods a body is expected.
     headers.push('Content-Length', '0')
   }
   const connection = options.alone ? 'close' : 'keep-alive'
@@ -185,7 +189,14 @@ export function answerHeaders({ rawHeaders }: HeadOfAnswer, trailers: boolean): 
 
 /** Trailers that may cross, in pairs as node takes them. */
 export function trailerPairs(raw: RawHeaders): [name: string, value: string][] {
-  return pairsOf(raw).filter(([name]) => !NO_TRAILERS.has(name.toLowerCase()))
+  return pairsOf(raw).filter(
+    ([name, value]) => !NO_TRAILERS.has(name.toLowerCase()) && isHeader(name, value),
+  )
+}
+
+/** Whether such a header can be written as one line of HTTP/1.1. */
+export function isHeader(name: string, value: string): boolean {
+  return TOKEN.test(name) && !NO_VALUE.test(value)
 }
 
 /** Headers that are for whoever answers in the end, but for those (in lower case) that stay here. */
