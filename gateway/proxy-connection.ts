@@ -42,6 +42,8 @@ export interface ConnectionKeeper {
   /** `keepAliveMs`: for how long its target says that it stays. */
   keep(connection: TargetConnection, keepAliveMs: number | undefined): void
   forget(connection: TargetConnection): void
+  /** The process may open no more: those that wait make room. */
+  makeRoom(): void
 }
 
 /** One connection to a target, which answers one request after the other. */
@@ -142,6 +144,7 @@ export class TargetConnection implements AnswerSink {
   }
 
   #broke(error: NodeJS.ErrnoException): void {
+    if (error.code === 'EMFILE') this.#keeper.makeRoom()
     if (this.#hasHeard || error.code === 'EPIPE' || error.code === 'ECONNRESET') this.#hungUp()
     else this.#fail(faultOf(error))
   }

@@ -153,12 +153,12 @@ export class Exchange implements Asker {
 
   #write(piece: Buffer): void {
     const { res } = this.#options
-    const connection = this.#connection
+    const socket = this.#connection?.socket
     // What the kernel has taken at once is no reason to wait.
-    if (res.write(piece) || res.writableLength === 0 || !connection) return
-    connection.socket.pause()
+    if (res.write(piece) || res.writableLength === 0 || !socket || socket.isPaused()) return
+    socket.pause()
     res.once('drain', () => {
-      if (this.#connection === connection && !this.#over) connection.socket.resume()
+      if (!this.#over) socket.resume()
     })
   }
 

@@ -46,6 +46,7 @@ const UNREACHABLE: ReadonlySet<string> = new Set([
   'EAI_AGAIN',
   'ECONNREFUSED',
   'EHOSTUNREACH',
+  'EMFILE',
   'ENETUNREACH',
   'ENOTFOUND',
   'ETIMEDOUT',

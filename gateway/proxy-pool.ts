@@ -73,6 +73,10 @@ export class TargetPool implements ConnectionKeeper {
     this.#remove(connection)
   }
 
+  makeRoom(): void {
+    for (const connection of this.#idle) connection.destroy()
+  }
+
   /** Cuts all of them. */
   close(): void {
     this.#isClosed = true

@@ -71,6 +71,16 @@ proxy('a connection waits for 4 s, or for less where its target says so', async 
   assert.is(clock.waiting, 0)
 })
 
+proxy('where the process may open no more, those that wait make room', async () => {
+  const pool = poolOf(new FakeClock())
+  const target = await targetOf()
+  const waits = await ask(pool, target)
+  const fresh = pool.fresh({ host: '127.0.0.1', port: target.port })
+  fresh.socket.destroy(Object.assign(new Error('connect EMFILE'), { code: 'EMFILE' }))
+  await new Promise((resolve) => fresh.socket.once('close', resolve))
+  assert.ok(waits.socket.destroyed)
+})
+
 proxy('what waits for all targets together is bounded: the oldest goes first', async () => {
   const pool = poolOf(new FakeClock(), 2)
   const targets = [await targetOf(), await targetOf(), await targetOf()]

@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer'
 import { once } from 'node:events'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import process from 'node:process'
 import type { TLSSocket } from 'node:tls'
 import * as assert from 'uvu/assert'
 import { systemClock } from '../../gateway/core/clock.ts'
@@ -85,6 +86,28 @@ function unchunked(text: string): string {
     at = end + 4 + size
   }
 }
+
+proxy('thousands of chunks that come at once reach a client that reads later', async () => {
+  const [count, size] = [20_000, 100]
+  const [front] = await start((socket, all) => {
+    if (!all.endsWith(HEAD_END)) return
+    const chunk = `${size.toString(16)}\r\n${'x'.repeat(size)}\r\n`
+    socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n')
+    socket.write(`${chunk.repeat(count)}0\r\n\r\n`)
+  })
+  const warnings: string[] = []
+  const onWarning = ({ name }: Error) => void warnings.push(name)
+  process.on('warning', onWarning)
+  const client = front.connect()
+  client.socket.pause()
+  client.say('GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n')
+  setTimeout(() => client.socket.resume(), 50)
+  const answer = await client.toTheEnd()
+  process.off('warning', onWarning)
+  assert.is(unchunked(answer.slice(answer.indexOf(HEAD_END) + 4)), 'x'.repeat(count * size))
+  assert.match(answer, /0\r\n\r\n$/)
+  assert.not.ok(warnings.includes('MaxListenersExceededWarning'), String(warnings))
+})
 
 proxy('answers of 1xx that nobody asked for stay here, and the real one passes', async () => {
   const [front] = await start((socket, all) => {
