@@ -4,6 +4,7 @@ import process from 'node:process'
 import type { Duplex } from 'node:stream'
 import util from 'node:util'
 import httpProxy from 'http-proxy'
+import { MAX_HEAD_BYTES } from './answer-parser.ts'
 import type { Clock } from './core/clock.ts'
 import type { ProxyCall } from './proxy-call.ts'
 import { Exchange } from './proxy-exchange.ts'
@@ -44,8 +45,6 @@ export interface ProxyOptions {
 export const CONNECT_TIMEOUT_MS = 10_000
 /** Beyond the longest poll (a Lambda call of 15 minutes), below the time a client is given. */
 export const IDLE_TIMEOUT_MS = 18 * 60_000
-/** Of an answer's head. */
-const MAX_HEAD_BYTES = 64 * 1024
 
 /** A proxy for any number of targets. Paths, queries, Host, headers and bodies go as they came. */
 export function createProxy(options: ProxyOptions): Proxy {
