@@ -1,0 +1,91 @@
+/** `kill -9` of KECS in the middle of it all: what was there is there again, and nothing dead is believed. */
+
+import * as elb from '@aws-sdk/client-elastic-load-balancing-v2'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { answersByTask, ask } from './balancers-client.ts'
+import { BalancedWorld, until } from './balancers-world.ts'
+
+const restart = suite<{ world: BalancedWorld }>('kill -9 with load balancers')
+restart.before(async (context) => {
+  context.world = new BalancedWorld()
+  await context.world.start()
+})
+restart.after(({ world }) => world.close())
+
+restart(
+  'balancers, rules and targets are there, are probed anew, and requests flow',
+  async ({ world }) => {
+    const balancer = await world.balancer('kept')
+    const group = await world.group('kept', balancer)
+    const listener = await world.listener(balancer, group)
+    const FixedResponseConfig = {
+      StatusCode: '418',
+      ContentType: 'text/plain',
+      MessageBody: 'kept',
+    }
+    await world.elb.send(
+      new elb.CreateRuleCommand({
+        ListenerArn: listener.arn,
+        Priority: 1,
+        Conditions: [{ Field: 'path-pattern', Values: ['/teapot'] }],
+        Actions: [{ Type: 'fixed-response', FixedResponseConfig }],
+      }),
+    )
+    await world.registerApp('app')
+    await world.createService('web', { groupArn: group })
+    await world.untilStates(group, '3 healthy')
+    // One that no service owns, as a user registers it.
+    const own = { Id: '127.0.0.1', Port: 9, AvailabilityZone: 'all' }
+    await world.elb.send(new elb.RegisterTargetsCommand({ TargetGroupArn: group, Targets: [own] }))
+    const before = await world.tasks('web')
+    const ports = await Promise.all(before.map((task) => world.portOf(task)))
+    const rows = await describe(world, balancer.arn, listener.arn, group)
+
+    world.program.kill('SIGKILL')
+    await world.program.ended
+    await world.start()
+
+    assert.equal(await describe(world, balancer.arn, listener.arn, group), rows)
+    const targets = await until(
+      'three new targets are healthy',
+      async () =>
+        (await world.health(group)).filter(
+          ({ TargetHealth }) => TargetHealth?.State !== 'draining',
+        ),
+      (found) => found.filter(({ TargetHealth }) => TargetHealth?.State === 'healthy').length === 3,
+    )
+    const after = await world.tasks('web')
+    assert.not.ok(
+      after.some((task) => before.includes(task)),
+      'the tasks died with their parent',
+    )
+    const live = await Promise.all(after.map((task) => world.portOf(task)))
+    const registered = targets.map(({ Target }) => Target?.Port ?? 0).sort()
+    assert.equal(registered, [...live, 9].sort(), 'no target of a dead task stays')
+    const draining = (await world.health(group)).filter(
+      ({ TargetHealth }) => TargetHealth?.State === 'draining',
+    )
+    for (const { Target } of draining) assert.ok(ports.includes(Target?.Port ?? 0))
+
+    const where = { port: listener.port, host: balancer.dns }
+    assert.is((await ask({ ...where, path: '/teapot' })).body, 'kept')
+    assert.equal([...(await answersByTask(where, 9)).keys()].sort(), after.sort())
+    assert.equal(
+      [...(await answersByTask({ ...where, port: world.apiPort }, 9)).keys()].sort(),
+      after,
+    )
+  },
+)
+
+async function describe(world: BalancedWorld, balancer: string, listener: string, group: string) {
+  const [balancers, listeners, rules, groups] = await Promise.all([
+    world.elb.send(new elb.DescribeLoadBalancersCommand({ LoadBalancerArns: [balancer] })),
+    world.elb.send(new elb.DescribeListenersCommand({ ListenerArns: [listener] })),
+    world.elb.send(new elb.DescribeRulesCommand({ ListenerArn: listener })),
+    world.elb.send(new elb.DescribeTargetGroupsCommand({ TargetGroupArns: [group] })),
+  ])
+  return [balancers.LoadBalancers, listeners.Listeners, rules.Rules, groups.TargetGroups]
+}
+
+restart.run()
