@@ -115,22 +115,24 @@ export function createHttpServer(listener: Listener, options: HttpServerOptions)
     get connections() {
       return open.size
     },
-    async close(graceMs) {
-      const closed = new Promise<void>((resolve) => {
-        emptied = resolve
-        server.close(() => {
-          if (open.size === 0) resolve()
-        })
+    close,
+  }
+
+  async function close(graceMs: number): Promise<void> {
+    const closed = new Promise<void>((resolve) => {
+      emptied = resolve
+      server.close(() => {
+        if (open.size === 0) resolve()
       })
-      for (const socket of upgraded) socket.destroy()
-      const drain = setInterval(() => server.closeIdleConnections(), DRAIN_CHECK_MS)
-      const cut = setTimeout(() => {
-        for (const socket of open) socket.destroy()
-      }, graceMs)
-      await closed
-      clearInterval(drain)
-      clearTimeout(cut)
-    },
+    })
+    for (const socket of upgraded) socket.destroy()
+    const drain = setInterval(() => server.closeIdleConnections(), DRAIN_CHECK_MS)
+    const cut = setTimeout(() => {
+      for (const socket of open) socket.destroy()
+    }, graceMs)
+    await closed
+    clearInterval(drain)
+    clearTimeout(cut)
   }
 }
 

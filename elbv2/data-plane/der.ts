@@ -62,8 +62,8 @@ export function utf8String(text: string): Buffer {
 /** From its dotted form, e.g. `2.5.4.3`. */
 export function objectId(dotted: string): Buffer {
   const [first = 0, second = 0, ...rest] = dotted.split('.').map(Number)
-  const bytes = [first * 40 + second]
-  for (const arc of rest) {
+  const bytes: number[] = []
+  for (const arc of [first * 40 + second, ...rest]) {
     const digits = [arc & 0x7f]
     for (let left = arc >>> 7; left > 0; left >>>= 7) digits.unshift(0x80 | (left & 0x7f))
     bytes.push(...digits)
@@ -118,8 +118,11 @@ export function objectIdOf(content: Uint8Array): string {
   for (const byte of content) {
     arc = arc * 128 + (byte & 0x7f)
     if (byte & 0x80) continue
-    if (arcs.length === 0) arcs.push(Math.min(2, Math.floor(arc / 40)), arc % 40)
-    else arcs.push(arc)
+    if (arcs.length > 0) arcs.push(arc)
+    else {
+      const first = Math.min(2, Math.floor(arc / 40))
+      arcs.push(first, arc - first * 40)
+    }
     arc = 0
   }
   return arcs.join('.')

@@ -139,21 +139,11 @@ function withoutZeros(serial: string): string {
 
 const told = new WeakMap<ClientCertificate, readonly (readonly [name: string, value: string])[]>()
 
-/** The headers of both modes, in lower case: what a client sends under these names is not passed on. */
-export const MUTUAL_TLS_HEADERS: readonly string[] = [
-  'x-amzn-mtls-clientcert',
-  'x-amzn-mtls-clientcert-serial-number',
-  'x-amzn-mtls-clientcert-issuer',
-  'x-amzn-mtls-clientcert-subject',
-  'x-amzn-mtls-clientcert-validity',
-  'x-amzn-mtls-clientcert-leaf',
-]
-
 /** What targets are told of a client's certificate, under the names that the listener has for it. */
 export function mutualTlsHeaders(
   { row, settings }: LiveListener,
   peer: Peer,
-): (readonly [name: string, value: string])[] {
+): [name: string, value: string][] {
   const certificate = peer.tls?.clientCertificate
   if (certificate === undefined || !isMutual(row)) return []
   let headers = told.get(certificate)

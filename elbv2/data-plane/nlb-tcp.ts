@@ -4,11 +4,11 @@ import { connect as connectTls } from 'node:tls'
 import type { Clock } from '../../gateway/core/clock.ts'
 import type { Logger } from '../../gateway/core/log.ts'
 import type { Flows, FlowTarget } from './flows.ts'
-import type { LiveListener, PortListeners } from './model.ts'
+import type { LiveListener } from './model.ts'
 import { plainAddress } from './peer.ts'
 import { type FlowEnds, proxyHeader } from './proxy-protocol.ts'
 import { reset, splice } from './splice.ts'
-import { listenTcp, type NumberedPort } from './tcp-server.ts'
+import { listenTcp, type OpenNumbered } from './tcp-server.ts'
 
 export interface NlbOptions {
   readonly flows: Flows
@@ -20,8 +20,6 @@ export interface NlbOptions {
 export const MAX_CONNECTIONS = 8_192
 /** How long a target may take to accept a connection. */
 export const CONNECT_MS = 10_000
-
-export type OpenNumbered = (host: string, listeners: PortListeners) => Promise<NumberedPort>
 
 export function createTcpPort(options: NlbOptions): OpenNumbered {
   return (host, listeners) =>

@@ -2,8 +2,9 @@
 import type { Elbv2Rows } from '../rows.ts'
 import type { Certificates } from './certificates.ts'
 import type { LiveListener } from './model.ts'
-import { joinTarget, MAX_CONNECTIONS, type NlbOptions, type OpenNumbered } from './nlb-tcp.ts'
+import { joinTarget, MAX_CONNECTIONS, type NlbOptions } from './nlb-tcp.ts'
 import type { SecurityPolicies } from './security-policy.ts'
+import type { OpenNumbered } from './tcp-server.ts'
 import { openTlsPort } from './tls-port.ts'
 
 export interface NlbTlsOptions extends NlbOptions {

@@ -4,9 +4,10 @@ import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 import { isIP, isIPv6 } from 'node:net'
 import type { FlowTarget } from './flows.ts'
 import type { PortListeners } from './model.ts'
-import { createTcpPort, type NlbOptions, type OpenNumbered } from './nlb-tcp.ts'
+import { createTcpPort, type NlbOptions } from './nlb-tcp.ts'
 import { plainAddress } from './peer.ts'
 import { type FlowEnds, proxyHeader } from './proxy-protocol.ts'
+import type { OpenNumbered } from './tcp-server.ts'
 
 /** AWS's time: a flow that passes nothing for so long is forgotten. */
 export const UDP_IDLE_MS = 120_000

@@ -1,6 +1,6 @@
 import { type AddressInfo, createServer, type ServerOpts, type Socket } from 'node:net'
 import type { Clock } from '../../gateway/core/clock.ts'
-import type { OpenPort } from './model.ts'
+import type { OpenPort, PortListeners } from './model.ts'
 
 export interface TcpServerOptions extends ServerOpts {
   readonly clock: Clock
@@ -14,6 +14,9 @@ export interface NumberedPort extends OpenPort {
   /** The one that it has, also where any was asked for. */
   readonly port: number
 }
+
+/** An `OpenListener` that tells the number. */
+export type OpenNumbered = (host: string, listeners: PortListeners) => Promise<NumberedPort>
 
 /** Listens for connections; `close` resolves when the last one is closed, or cut off after its time. */
 export async function listenTcp(

@@ -137,6 +137,8 @@ export async function openTlsPort(
     return server
   }
 
+  // Clients are given its certificate before they first connect; where it cannot be kept, the port says so.
+  await certificates.authority()
   return listenTcp(host, listeners.port, {
     clock,
     maxConnections,

@@ -1,128 +1,23 @@
 import { Buffer } from 'node:buffer'
-import { X509Certificate } from 'node:crypto'
-import { connect as connectHttp2 } from 'node:http2'
 import { request } from 'node:https'
 import process from 'node:process'
-import { type ConnectionOptions, connect as connectTls } from 'node:tls'
+import { connect as connectTls } from 'node:tls'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { createCertificates } from '../../../elbv2/data-plane/certificates.ts'
-import { createHttpsPort } from '../../../elbv2/data-plane/https-port.ts'
-import type { HttpFront, LiveListener, OpenPort, Peer } from '../../../elbv2/data-plane/model.ts'
-import { mutualTlsHeaders } from '../../../elbv2/data-plane/mutual-tls.ts'
-import { createSecurityPolicies } from '../../../elbv2/data-plane/security-policy.ts'
-import type { TrustStoreRow } from '../../../elbv2/rows.ts'
 import { systemIds } from '../../../gateway/core/ids.ts'
 import { silentLogger } from '../../../gateway/core/log.ts'
-import { SERVER_LIMITS } from '../../../gateway/server.ts'
 import { FakeClock } from '../../fake-clock.ts'
 import { RawConnection } from '../../raw-http.ts'
 import { withTempDir } from '../../temp-dir.ts'
-import { type Client, clientAuthority } from './client-certificates.ts'
-import { liveListener, portListeners } from './tls-world.ts'
+import { A, B, failure, get, get2, type World, withPort } from './https-world.ts'
+import { liveListener } from './tls-world.ts'
 
 const test = suite('https-port')
 const isDeno = process.versions.deno !== undefined
 const TLS12 = 'ELBSecurityPolicy-FS-1-2-Res-2020-10'
 const TLS13 = 'ELBSecurityPolicy-TLS13-1-3-2021-06'
 const MODERN = 'ELBSecurityPolicy-TLS13-1-2-2021-06'
-/** How it looks to a client depends on its TLS version and on who is first. */
-const REFUSED = /ECONNRESET|alert|EPIPE|hang up/i
-const A = 'a-1.us-east-1.elb.localhost'
-const B = 'b-2.us-east-1.elb.localhost'
-
-interface World {
-  readonly port: number
-  readonly ca: string
-  readonly clock: FakeClock
-  readonly peers: Peer[]
-  readonly trustStores: Map<string, TrustStoreRow>
-  readonly opened: OpenPort
-}
-
-/** A port whose front answers, as JSON, what it was told. */
-async function withPort(
-  all: () => readonly LiveListener[],
-  work: (world: World) => Promise<void>,
-  { dir, headMs = 15_000 }: { dir?: string; headMs?: number } = {},
-): Promise<void> {
-  const clock = new FakeClock(Date.now())
-  const peers: Peer[] = []
-  const trustStores = new Map<string, TrustStoreRow>()
-  const front: HttpFront = {
-    web(listener, peer, req, res) {
-      peers.push(peer)
-      const headers = Object.fromEntries(mutualTlsHeaders(listener, peer))
-      const { dnsName } = listener.balancer
-      res.end(JSON.stringify({ dnsName, version: req.httpVersion, tls: peer.tls, headers }))
-    },
-    upgrade(_listener, _peer, _req, socket) {
-      socket.end(
-        'HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\nhello',
-      )
-    },
-  }
-  const options = { clock, ids: systemIds, log: silentLogger }
-  const certificates = createCertificates({ ...options, callBackend: () => undefined, dir })
-  const open = createHttpsPort({
-    ...options,
-    front,
-    certificates,
-    policies: createSecurityPolicies(silentLogger),
-    rows: { trustStores } as never,
-    limits: { ...SERVER_LIMITS, headMs },
-  })
-  const opened = await open('127.0.0.1', portListeners(all))
-  const { port } = opened as OpenPort & { port: number }
-  const { certificate: ca } = await certificates.authority()
-  try {
-    await work({ port, ca, clock, peers, trustStores, opened })
-  } finally {
-    const closed = opened.close(0)
-    clock.advance(0)
-    await closed
-  }
-}
-
-interface Told {
-  readonly status: number | undefined
-  readonly dnsName: string
-  readonly version: string
-  readonly tls: Peer['tls']
-  readonly headers: Record<string, string>
-}
-
-function get(
-  { port, ca }: World,
-  options: ConnectionOptions & { readonly headers?: Record<string, string> } = {},
-): Promise<Told> {
-  return new Promise((resolve, reject) => {
-    const sent = request(
-      { host: '127.0.0.1', port, ca, agent: false, servername: A, ...options },
-      (res) => {
-        let body = ''
-        res.on('data', (chunk) => {
-          body += chunk
-        })
-        res.on('end', () => {
-          resolve({ status: res.statusCode, ...(body === '' ? {} : JSON.parse(body)) })
-        })
-      },
-    )
-    sent.on('error', reject)
-    sent.end()
-  })
-}
-
-/** The code of the error that the connection or request ends in. */
-async function failure(work: Promise<unknown>): Promise<string> {
-  try {
-    await work
-  } catch (thrown) {
-    return `${(thrown as NodeJS.ErrnoException).code}: ${thrown}`
-  }
-  throw new Error('it worked')
-}
 
 test('https: a client that trusts the authority is answered, over HTTP/1.1 and HTTP/2', async () => {
   const one = liveListener({ dnsName: A, certificateArns: ['cert-a'], sslPolicy: MODERN })
@@ -142,28 +37,6 @@ test('https: a client that trusts the authority is answered, over HTTP/1.1 and H
     },
   )
 })
-
-/** Over HTTP/2. */
-function get2({ port, ca }: World, headers: Record<string, string>): Promise<Told> {
-  return new Promise((resolve, reject) => {
-    const session = connectHttp2(`https://127.0.0.1:${port}`, { ca, servername: A })
-    session.on('error', reject)
-    const stream = session.request({ ':path': '/', ':authority': A, ...headers })
-    stream.on('error', reject)
-    let body = ''
-    let status = 0
-    stream.on('response', (head) => {
-      status = Number(head[':status'])
-    })
-    stream.on('data', (chunk) => {
-      body += chunk
-    })
-    stream.on('end', () => {
-      session.close()
-      resolve({ status, ...(body === '' ? {} : JSON.parse(body)) })
-    })
-  })
-}
 
 test('https: a client that does not trust the authority refuses the certificate', async () => {
   const one = liveListener({ dnsName: A })
@@ -186,11 +59,12 @@ async function otherAuthority() {
   return { ca: (await certificates.authority()).certificate }
 }
 
-test('https: the authority is the same after a restart', async () => {
+test('https: the authority is there when the port is open, and the same after a restart', async () => {
   await withTempDir(async (dir) => {
     const one = liveListener({ dnsName: A })
     let first = ''
     const starts = async (world: World) => {
+      assert.ok(world.isKept)
       first ||= world.ca
       assert.is((await get(world, { ca: first })).status, 200)
     }
@@ -352,138 +226,6 @@ test('https: an upgrade reaches the front', async () => {
         }),
       )
       assert.is(status, 101)
-    },
-  )
-})
-
-function trustStore(parts: Partial<TrustStoreRow>): TrustStoreRow {
-  return { bundle: '', revocations: [], ...parts } as TrustStoreRow
-}
-
-function mutual(parts: object): LiveListener {
-  return liveListener({
-    dnsName: A,
-    mutualAuthentication: { Mode: 'verify', TrustStoreArn: 'store', ...parts },
-  })
-}
-
-const keys = ({ key, certificate }: Client) => ({ key, cert: certificate })
-
-test('mutual TLS: a certificate of the trust store’s authority is let in, and told to the target', async () => {
-  const one = mutual({})
-  const authority = clientAuthority()
-  const client = authority.issue({ serial: '03A5B1' })
-  await withPort(
-    () => [one],
-    async (world) => {
-      world.trustStores.set('store', trustStore({ bundle: `# ours\n${authority.certificate}` }))
-      const { headers, status } = await get(world, keys(client))
-      const { validFrom, validTo } = new X509Certificate(client.certificate)
-      const iso = (text: string) => new Date(text).toISOString().replace('.000', '')
-      assert.is(status, 200)
-      assert.is(headers['X-Amzn-Mtls-Clientcert-Serial-Number'], '03A5B1')
-      assert.is(headers['X-Amzn-Mtls-Clientcert-Subject'], 'CN=client #1,OU=x+O=Acme\\, Inc.,C=US')
-      assert.is(
-        headers['X-Amzn-Mtls-Clientcert-Issuer'],
-        'CN=J\\C3\\BCrgen’s CA'.replace('’', '\\E2\\80\\99'),
-      )
-      assert.is(
-        headers['X-Amzn-Mtls-Clientcert-Validity'],
-        `NotBefore=${iso(validFrom)};NotAfter=${iso(validTo)}`,
-      )
-      const leaf = headers['X-Amzn-Mtls-Clientcert-Leaf'] ?? ''
-      assert.is(decodeURIComponent(leaf), client.certificate)
-      assert.match(leaf, /^-----BEGIN%20CERTIFICATE-----%0A[^%]/)
-    },
-  )
-})
-
-test('mutual TLS: none, another authority’s, an expired and a revoked certificate are refused', async () => {
-  const authority = clientAuthority()
-  const stranger = clientAuthority().issue({})
-  const expired = authority.issue({ days: -1 })
-  const revoked = authority.issue({ serial: '00C0FFEE' })
-  const one = mutual({})
-  await withPort(
-    () => [one],
-    async (world) => {
-      const source = { bucket: 'b', key: 'k' }
-      const revocation = { revocationId: 1, numberOfRevokedEntries: 1, content: '', source }
-      world.trustStores.set(
-        'store',
-        trustStore({
-          bundle: authority.certificate,
-          revocations: [{ ...revocation, type: 'CRL', serials: ['C0FFEE'] }],
-        }),
-      )
-      for (const options of [{}, keys(stranger), keys(expired), keys(revoked)]) {
-        assert.match(await failure(get(world, options)), REFUSED)
-      }
-      assert.is(world.peers.length, 0)
-    },
-  )
-})
-
-test('mutual TLS: expiry is overlooked where the listener says so, but not trust', async () => {
-  const authority = clientAuthority()
-  const one = mutual({ IgnoreClientCertificateExpiry: true })
-  await withPort(
-    () => [one],
-    async (world) => {
-      world.trustStores.set('store', trustStore({ bundle: authority.certificate }))
-      assert.is((await get(world, keys(authority.issue({ days: -1 })))).status, 200)
-      const stranger = clientAuthority().issue({ days: -1 })
-      assert.match(await failure(get(world, keys(stranger))), REFUSED)
-      assert.match(await failure(get(world)), REFUSED)
-    },
-  )
-})
-
-test('mutual TLS: without its trust store nobody is let in', async () => {
-  const client = clientAuthority().issue({})
-  const one = mutual({})
-  await withPort(
-    () => [one],
-    async (world) => {
-      assert.match(await failure(get(world, keys(client))), REFUSED)
-    },
-  )
-})
-
-test('mutual TLS: passthrough lets everybody in and tells the whole chain', async () => {
-  const authority = clientAuthority()
-  const { key, certificate } = authority.issue({})
-  const attributes = {
-    'routing.http.request.x_amzn_mtls_clientcert.header_name': 'X-Client-Chain',
-  }
-  const one = liveListener({
-    dnsName: A,
-    mutualAuthentication: { Mode: 'passthrough' },
-    attributes,
-  })
-  await withPort(
-    () => [one],
-    async (world) => {
-      const chain = certificate + authority.certificate
-      const { headers } = await get(world, { key, cert: chain })
-      assert.equal(Object.keys(headers), ['X-Client-Chain'])
-      assert.is(decodeURIComponent(headers['X-Client-Chain'] ?? ''), chain)
-      assert.equal((await get(world)).headers, {})
-    },
-  )
-})
-
-test('mutual TLS: a Host header leads nobody past it', async () => {
-  const all = [
-    liveListener({ dnsName: A }),
-    liveListener({ dnsName: B, mutualAuthentication: { Mode: 'passthrough' } }),
-  ]
-  await withPort(
-    () => all,
-    async (world) => {
-      const { status } = await get(world, { servername: 'localhost', headers: { host: B } })
-      assert.is(status, 421)
-      assert.is(world.peers.length, 0)
     },
   )
 })
