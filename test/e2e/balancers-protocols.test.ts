@@ -1,6 +1,6 @@
 /** What is no plain request and answer, through load balancers to tasks of services. */
 import { Buffer } from 'node:buffer'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Client, credentials } from '@grpc/grpc-js'
 import { suite } from 'uvu'
@@ -69,7 +69,14 @@ protocols(
     })
     await world.createService('grpc', { groupArn: group, taskDefinition: 'grpc:1', count: 2 })
     await world.untilStates(group, '2 healthy')
-    const ca = readFileSync(join(world.dir, 'elbv2/elbv2-ca.pem'))
+    const file = join(world.dir, 'elbv2/elbv2-ca.pem')
+    // It is there before the first handshake: whoever is to trust it can be given it.
+    await until(
+      'there is an authority',
+      () => existsSync(file),
+      (is) => is,
+    )
+    const ca = readFileSync(file)
     const client = new Client(`127.0.0.1:${port}`, credentials.createSsl(ca), {
       'grpc.ssl_target_name_override': balancer.dns,
       'grpc.default_authority': balancer.dns,

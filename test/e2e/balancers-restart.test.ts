@@ -40,6 +40,8 @@ restart(
     await world.elb.send(new elb.RegisterTargetsCommand({ TargetGroupArn: group, Targets: [own] }))
     const before = await world.tasks('web')
     const ports = await Promise.all(before.map((task) => world.portOf(task)))
+    const patience = { client: world.elb, maxWaitTime: 30, minDelay: 1, maxDelay: 1 }
+    await elb.waitUntilLoadBalancerAvailable(patience, { LoadBalancerArns: [balancer.arn] })
     const rows = await describe(world, balancer.arn, listener.arn, group)
 
     world.program.kill('SIGKILL')
