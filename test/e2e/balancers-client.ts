@@ -67,7 +67,6 @@ export async function answersByTask(asked: Asked, count: number): Promise<Map<st
 export interface HammerResult {
   /** What became of requests that were not answered 200 in all their tries. */
   readonly failures: readonly string[]
-  readonly sent: number
   readonly tasks: ReadonlySet<string>
 }
 
@@ -102,7 +101,6 @@ export async function hammer(
 ): Promise<HammerResult> {
   const failures: string[] = []
   const tasks = new Set<string>()
-  let sent = 0
   let isOver = false
   const agent = new Agent({ keepAlive: true })
 
@@ -110,7 +108,6 @@ export async function hammer(
     let why = ''
     for (let tried = 0; tried < tries; tried++) {
       if (tried > 0) await pause(RETRY_AFTER_MS)
-      sent++
       try {
         const asked = { ...where, method, agent: keepAlive && agent, ...(body && { body }) }
         const answer = await ask(asked)
@@ -127,23 +124,31 @@ export async function hammer(
     failures.push(why)
   }
 
-  async function client(kind: Kind): Promise<void> {
-    while (!isOver) {
+  // Each has had an answer before anything happens, and asks again when all has happened.
+  async function client(kind: Kind, begun: () => void): Promise<void> {
+    for (let isLast = false; !isLast; ) {
+      isLast = isOver
       await once(kind)
+      begun()
       await pause(PAUSE_MS)
     }
   }
 
   const kinds = KINDS.filter(({ method }) => tries === 1 || method === 'GET')
-  const clients = kinds.flatMap((kind) =>
-    Array.from({ length: CLIENTS_A_KIND }, () => client(kind)),
-  )
+  const begun: Promise<void>[] = []
+  const clients: Promise<void>[] = []
+  for (const kind of kinds) {
+    for (let index = 0; index < CLIENTS_A_KIND; index++) {
+      begun.push(new Promise((resolve) => clients.push(client(kind, resolve))))
+    }
+  }
   try {
+    await Promise.all(begun)
     await work()
   } finally {
     isOver = true
     await Promise.all(clients)
     agent.destroy()
   }
-  return { failures, sent, tasks }
+  return { failures, tasks }
 }
