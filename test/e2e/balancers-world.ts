@@ -85,8 +85,12 @@ export class BalancedWorld {
   ecs!: ecs.ECSClient
   elb!: elb.ElasticLoadBalancingV2Client
 
+  /** Also when the test breaks off: KECS stops its tasks before it leaves. */
+  readonly #onExit = () => this.program?.kill('SIGTERM')
+
   constructor(...flags: string[]) {
     this.#flags = flags
+    process.once('exit', this.#onExit)
   }
 
   get apiPort(): number {
@@ -112,6 +116,7 @@ export class BalancedWorld {
   /** Stops KECS, which stops its tasks, and leaves nothing behind. */
   async close(): Promise<void> {
     this.#leave()
+    process.removeListener('exit', this.#onExit)
     this.program?.kill('SIGTERM')
     await this.program?.ended
     await this.shop.clean()

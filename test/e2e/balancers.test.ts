@@ -184,6 +184,7 @@ balancers(
   async ({ world, group, where }) => {
     await world.attributes(group, { 'deregistration_delay.timeout_seconds': '60' })
     const long = ask({ ...where, path: '/long' })
+    long.catch(() => {})
     const holder = await until(
       'the request is under way',
       async () => {
@@ -230,6 +231,7 @@ balancers(
     })().finally(() => {
       isRolled = true
     })
+    rolled.catch(() => {})
     while (!isRolled) {
       const answer = await ask({ ...where, headers: { cookie } })
       assert.is(answer.status, 200)

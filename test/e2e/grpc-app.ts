@@ -22,3 +22,5 @@ server.addService(ECHO, {
 })
 server.bindAsync(`${KECS_BIND_HOST}:${PORT}`, ServerCredentials.createInsecure(), () => {})
 process.on('SIGTERM', () => process.exit(0))
+// Whatever becomes of the test and of KECS: it does not stay.
+setTimeout(() => process.exit(1), 180_000).unref()

@@ -54,3 +54,5 @@ webSockets.on('connection', (socket) => {
 })
 server.listen(Number(process.env.PORT), host)
 process.on('SIGTERM', () => process.exit(0))
+// Whatever becomes of the test and of KECS: it does not stay.
+setTimeout(() => process.exit(1), 180_000).unref()
