@@ -10,7 +10,7 @@ elb() { aws elbv2 "$@" --output text; }
 service() { text describe-services --cluster my-cluster --services "$1" --query "services[0].$2"; }
 health() { elb describe-target-health --target-group-arn "$1" --query "$2"; }
 states() { health "$1" 'TargetHealthDescriptions[].TargetHealth.State' | tr '\t' '\n' | sort | uniq -c | xargs; }
-get() { curl -fsS -m 10 --resolve "*:$port:127.0.0.1" --resolve "*:$http:127.0.0.1" "$@"; }
+get() { curl -fsS -m 10 "$@"; }
 seen() { # seen URL: how many different tasks answer nine requests
   for _ in $(seq 1 9); do get "$1"; done | sort -u | wc -l | xargs
 }
@@ -47,7 +47,7 @@ check 'a weighted rule' '30' rule 30 '/weighted' \
   "Type=forward,ForwardConfig={TargetGroups=[{TargetGroupArn=$web,Weight=1},{TargetGroupArn=$canary,Weight=0}]}"
 api="http://$dns:$port"
 own="http://$dns:$http"
-check 'no target is registered yet' '503' curl -s -m 10 --resolve "*:$port:127.0.0.1" -o /dev/null -w '%{http_code}' "$api/"
+check 'no target is registered yet' '503' curl -s -m 10 -o /dev/null -w '%{http_code}' "$api/"
 
 app='const s = require("http").createServer((q, a) => setTimeout(() => a.end(process.env.KECS_TASK_ID + "\n"), 5));
 s.listen(process.env.PORT, process.env.KECS_BIND_HOST); process.on("SIGTERM", () => { s.close(); s.closeIdleConnections() })'
@@ -71,8 +71,8 @@ check 'nobody uses the canary: it has no targets' '' health "$canary" 'TargetHea
 check 'by its name on the API port: the three in turn' '3' seen "$api/"
 check 'on its own port: the three in turn' '3' seen "$own/"
 check 'weighted: all to the group that has targets' '3' seen "$own/weighted"
-check 'fixed response' 'short and stout 418' curl -s -m 10 --resolve "*:$http:127.0.0.1" -w ' %{http_code}' "$own/teapot"
-check 'redirect' "301 http://$dns:$http/new" curl -s -m 10 --resolve "*:$http:127.0.0.1" -o /dev/null \
+check 'fixed response' 'short and stout 418' curl -s -m 10 -w ' %{http_code}' "$own/teapot"
+check 'redirect' "301 http://$dns:$http/new" curl -s -m 10 -o /dev/null \
   -w '%{http_code} %{redirect_url}' "$own/old/page"
 check 'the API is untouched' 'my-cluster' bash -c 'aws ecs list-clusters --query "clusterArns[0]" --output text | sed s,.*/,,'
 
@@ -130,9 +130,9 @@ check 'the events tell it' 'yes' bash -c "aws ecs describe-services --cluster my
 certificate=$(aws acm request-certificate --domain-name "$dns" --query CertificateArn --output text)
 check 'an HTTPS listener' "$https" elb create-listener --load-balancer-arn "$alb" --protocol HTTPS --port "$https" \
   --certificates "CertificateArn=$certificate" --default-actions "Type=forward,TargetGroupArn=$web" --query 'Listeners[0].Port'
-ok 'HTTPS, verified' until_text 10 200 curl -s -m 10 --resolve "*:$https:127.0.0.1" --cacert "$work/data/elbv2/elbv2-ca.pem" \
+ok 'HTTPS, verified' until_text 10 200 curl -s -m 10 --cacert "$work/data/elbv2/elbv2-ca.pem" \
   -o /dev/null -w '%{http_code}' "https://$dns:$https/"
-check 'HTTPS is HTTP/2' '2' curl -s -m 10 --resolve "*:$https:127.0.0.1" --cacert "$work/data/elbv2/elbv2-ca.pem" \
+check 'HTTPS is HTTP/2' '2' curl -s -m 10 --cacert "$work/data/elbv2/elbv2-ca.pem" \
   -o /dev/null -w '%{http_version}' "https://$dns:$https/"
 
 kill -9 "$pid"
@@ -144,7 +144,7 @@ ok 'kill -9: its targets are probed anew' until_text 60 '3 healthy' bash -c \
 ok 'kill -9: it forwards' until_text 30 3 seen "$own/"
 ok 'kecs logs lb' bash -c "$start logs lb my-alb --tail 1 --admin-url http://localhost:$admin | grep -q 'app/my-alb/'"
 ok 'delete-load-balancer' elb delete-load-balancer --load-balancer-arn "$alb"
-check 'its name is nobody’s any more' '403' curl -s -m 10 --resolve "*:$port:127.0.0.1" -o /dev/null -w '%{http_code}' -H 'Host: my-alb.invalid' "$api/"
+check 'its name is nobody’s any more' '403' curl -s -m 10 -o /dev/null -w '%{http_code}' -H 'Host: my-alb.invalid' "$api/"
 ok 'delete-service' text delete-service --cluster my-cluster --service web --force
 ok 'the tasks have stopped' until_text 60 0 text describe-clusters --clusters my-cluster --query 'clusters[0].runningTasksCount'
 say "$passed passed, $failed failed"

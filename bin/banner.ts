@@ -18,7 +18,7 @@ export function renderBanner(facts: BannerFacts, env: Env): string {
   const { endpoint, dataDir, backend, backendTrouble } = facts
   const other = backend
     ? (backendTrouble ?? backend)
-    : 'none: services besides ECS answer an error; give one with --backend URL'
+    : 'none: services besides ECS and ELBv2 answer an error; give one with --backend URL'
   const pairs = [
     ['endpoint', endpoint],
     ['admin', `${facts.adminEndpoint}  (/health/detailed, /metrics)`],

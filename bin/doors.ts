@@ -56,7 +56,7 @@ function apiOf(parts: Parts, observation: Observation): App {
     dispatcher: createDispatcher({ providers, store, clock, log, onCall }),
     backend: counted(parts.backend, observation.onProxied),
     guard: guardOf(parts),
-    edges: [parts.balancing.edge],
+    edges: parts.balancing.edges,
     own: createOwnPages({ health: health.report, ready, version: versionOf(), log }),
     clock,
     ids,

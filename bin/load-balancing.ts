@@ -1,22 +1,22 @@
 /** ELBv2 put together: its API, its traffic, and what ECS is given of both. */
-import { randomBytes } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import type { TaskRuntime } from '../cluster/runtime.ts'
 import type { EcsRows } from '../ecs/rows.ts'
 import type { TargetRegistrar } from '../ecs/targets.ts'
 import type { Elbv2Context, LiveFacts } from '../elbv2/context.ts'
 import { type AccessLogs, createAccessLogs } from '../elbv2/data-plane/access-log.ts'
-import { createBalancer } from '../elbv2/data-plane/balance.ts'
 import { createEdge } from '../elbv2/data-plane/edge.ts'
 import { createFigures, type Figures } from '../elbv2/data-plane/figures.ts'
-import { createHttpFront } from '../elbv2/data-plane/front.ts'
-import type { FrontParts } from '../elbv2/data-plane/front-parts.ts'
 import { createHealthMonitor } from '../elbv2/data-plane/health-monitor.ts'
 import { createLambdaForwarder } from '../elbv2/data-plane/lambda.ts'
 import { createListeners, type Listeners } from '../elbv2/data-plane/listeners.ts'
 import { createLiveTargets, type LiveTargets } from '../elbv2/data-plane/live-targets.ts'
-import type { LiveGroup, OpenListener, RoutingTable } from '../elbv2/data-plane/model.ts'
-import { createStickiness } from '../elbv2/data-plane/stickiness.ts'
+import type {
+  LiveGroup,
+  OpenListener,
+  RequestRecord,
+  RoutingTable,
+} from '../elbv2/data-plane/model.ts'
 import { createRoutingTable } from '../elbv2/data-plane/table.ts'
 import { createGroupUsage } from '../elbv2/data-plane/usage.ts'
 import { createLifecycle } from '../elbv2/lifecycle.ts'
@@ -28,9 +28,8 @@ import type { Ids } from '../gateway/core/ids.ts'
 import type { Logger } from '../gateway/core/log.ts'
 import type { Provider } from '../gateway/core/provider.ts'
 import type { Store } from '../gateway/core/store.ts'
-import { createProxy } from '../gateway/proxy.ts'
-import { createProxyHttp2 } from '../gateway/proxy-http2.ts'
 import { createBackendCaller } from './backend-caller.ts'
+import { createFront } from './http-front.ts'
 import { openersOf } from './listener-ports.ts'
 import type { Closers } from './parts.ts'
 import { createScriptedTargets, noScripts } from './scripted-targets.ts'
@@ -54,7 +53,7 @@ export interface LoadBalancing {
   readonly rows: Elbv2Rows
   readonly context: Elbv2Context
   /** On the API port, by Host. */
-  readonly edge: Edge
+  readonly edges: readonly Edge[]
   readonly registrar: TargetRegistrar
   readonly figures: Figures
   readonly accessLogs: AccessLogs
@@ -72,16 +71,16 @@ export async function openLoadBalancing(
   closers: Closers,
 ): Promise<LoadBalancing> {
   const { settings, store, clock, ids, log } = options
+  const dnsSuffix = settings.elbDomain
   const rows = openElbv2Rows(store)
   const parts = trafficOf(options, rows, closers)
   const { live, monitor, scripts } = parts
   let listeners: Listeners | undefined
+  let endpoint = ''
   const facts: LiveFacts = {
     targetHealth: (target) => scripts.healthOf(target) ?? monitor.healthOf(target),
     trouble: (arn) => listeners?.trouble(arn),
   }
-  const { elbDomain: dnsSuffix } = settings
-  let endpoint = ''
   const context: Elbv2Context = {
     ...{ store, rows, clock, ids, log, dnsSuffix, callBackend: parts.callBackend, live: facts },
     get endpoint() {
@@ -93,21 +92,18 @@ export async function openLoadBalancing(
   const figures = createFigures()
   const tables = createRoutingTable({ rows, dnsSuffix, log })
   const dir = await folderOf(settings)
-  const front = createHttpFront({
-    ...frontParts(options, parts, await secretKey(dir), closers),
-    onRequest(record) {
-      figures.onRequest(record)
-      accessLogs.onRequest(record)
-    },
-  })
+  const onRequest = (record: RequestRecord) => {
+    figures.onRequest(record)
+    accessLogs.onRequest(record)
+  }
+  const made = { ...options, ...parts, key: await secretKey(dir), dnsSuffix, closers }
+  const { front, publicKeys } = createFront(made, onRequest)
   closers.push(
     store.onChange((changes) => {
       if (tables.update(changes)) listeners?.update()
     }),
   )
-  const lifecycle = createLifecycle({ context })
-  lifecycle.start()
-  closers.push(() => lifecycle.close())
+  startLifecycle(context, closers)
   const { ecs } = options
   const healthOf = facts.targetHealth
   const registrar = createTargetRegistrar({ ecs, elbv2: rows, live, healthOf, scripts, clock })
@@ -115,7 +111,7 @@ export async function openLoadBalancing(
     provider: createElbv2Provider(context),
     rows,
     context,
-    edge: createEdge({ table: tables.current, front, clock }),
+    edges: [createEdge({ table: tables.current, front, clock }), publicKeys],
     registrar,
     figures,
     accessLogs,
@@ -128,6 +124,12 @@ export async function openLoadBalancing(
       closers.push(() => listeners?.close(CLOSE_GRACE_MS))
     },
   }
+}
+
+function startLifecycle(context: Elbv2Context, closers: Closers): void {
+  const lifecycle = createLifecycle({ context })
+  lifecycle.start()
+  closers.push(() => lifecycle.close())
 }
 
 /** Targets and what health checks find of them, both at work. */
@@ -169,42 +171,6 @@ function trafficOf(options: LoadBalancingOptions, rows: Elbv2Rows, closers: Clos
 
 function probeTimeoutMs({ row }: LiveGroup): number {
   return row.healthCheck.timeoutSeconds * 1000
-}
-
-function frontParts(
-  { clock, ids, log }: LoadBalancingOptions,
-  { live, lambda, callBackend }: ReturnType<typeof trafficOf>,
-  key: Buffer,
-  closers: Closers,
-): Omit<FrontParts, 'onRequest'> {
-  // Most never ask anybody who they are: what that needs is loaded with the first who does.
-  let authenticator: Promise<FrontParts['authenticate']> | undefined
-  async function loaded(): Promise<FrontParts['authenticate']> {
-    const { createAuthenticator } = await import('../elbv2/data-plane/auth/authenticator.ts')
-    return createAuthenticator({ callBackend, clock, ids, randomBytes, log, key }).authenticate
-  }
-  const proxy = createProxy({ clock })
-  closers.push(() => proxy.close())
-  const proxyHttp2 = createProxyHttp2({ clock })
-  closers.push(() => proxyHttp2.close())
-  return {
-    balancer: createBalancer({
-      clock,
-      random: Math.random,
-      stickiness: createStickiness({ key, clock }),
-    }),
-    live,
-    async authenticate(...asked) {
-      authenticator ??= loaded()
-      return (await authenticator)(...asked)
-    },
-    lambda,
-    proxy,
-    proxyHttp2,
-    clock,
-    ids,
-    log,
-  }
 }
 
 function openListeners(

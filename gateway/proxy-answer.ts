@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { constants, type ServerHttp2Stream } from 'node:http2'
 import type { Clock } from './core/clock.ts'
-import { endUnread } from './linger.ts'
+import { endUnread, LINGER_MS } from './linger.ts'
 import type { FaultAnswer } from './proxy-fault.ts'
 import { isHttp2, requestHead } from './proxy-head.ts'
 import { isBodiless, pairsOf, type RawHeaders } from './proxy-headers.ts'
@@ -46,9 +46,13 @@ function grouped(headers: RawHeaders): Record<string, string | string[]> {
 
 /** Ends an answer of which not all came: half of one must never look like a whole one. */
 export function cutOff(res: ServerResponse): void {
-  const { stream } = res as ServerResponse & { stream?: ServerHttp2Stream }
-  if (isHttp2(res.req) && stream) stream.close(constants.NGHTTP2_INTERNAL_ERROR)
-  else res.destroy()
+  const stream = isHttp2(res.req) ? streamOf(res) : undefined
+  if (!stream) {
+    res.destroy()
+    return
+  }
+  stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+  stream.resume()
 }
 
 export function addTrailers(res: ServerResponse, pairs: [name: string, value: string][]): void {
@@ -70,9 +74,23 @@ export function sendWhole(
   headers.push('content-length', String(bytes.length))
   if (unread || answer.close) headers.push('connection', 'close')
   writeHead(res, answer.status, answer.reason, headers)
-  // Where streams share a connection, what is unread of one holds nobody up.
-  if (unread && !isHttp2(req)) endUnread(res, bytes, clock)
-  else res.end(bytes)
+  if (unread && !isHttp2(req)) {
+    endUnread(res, bytes, clock)
+    return
+  }
+  res.end(bytes)
+  if (unread) letGo(req, res, clock)
+}
+
+/** Of a stream that is answered the rest is read for a while, and then no more is taken. */
+function letGo(req: IncomingMessage, res: ServerResponse, clock: Clock): void {
+  const timer = clock.after(LINGER_MS, () => streamOf(res)?.close(constants.NGHTTP2_NO_ERROR))
+  res.once('close', () => timer.cancel())
+  req.resume()
+}
+
+function streamOf(res: ServerResponse): ServerHttp2Stream | undefined {
+  return (res as ServerResponse & { stream?: ServerHttp2Stream }).stream
 }
 
 /** Of an answer as its giver wrote it. */

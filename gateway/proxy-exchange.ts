@@ -12,6 +12,7 @@ import {
   isBodiless,
   trailerPairs,
 } from './proxy-headers.ts'
+import { onceOver } from './proxy-over.ts'
 import { ByteCount, onceConnected, type ProxyLimits, watchSilence } from './proxy-watch.ts'
 
 export interface ExchangeOptions {
@@ -59,7 +60,7 @@ export class Exchange {
 
   start(): void {
     const { req, res, call, head } = this.#options
-    res.once('close', () => this.#closed())
+    onceOver(req, res, () => this.#closed())
     const framing = framingOf(head)
     if (framing.kind === 'refused') {
       this.#fail({ kind: 'request', detail: framing.detail })

@@ -21,6 +21,7 @@ import {
   valuesOf,
 } from './proxy-headers.ts'
 import type { Sessions, SharedSession } from './proxy-http2-sessions.ts'
+import { onceOver } from './proxy-over.ts'
 import type { ProxyLimits } from './proxy-watch.ts'
 
 export interface Http2ExchangeOptions {
@@ -36,6 +37,11 @@ export interface Http2ExchangeOptions {
 
 /** How many looks a whole silence takes. */
 const LOOKS = 4
+const LEFT: ReadonlySet<string> = new Set([
+  'ERR_HTTP2_GOAWAY_SESSION',
+  'ERR_HTTP2_INVALID_SESSION',
+  'ERR_HTTP2_SESSION_ERROR',
+])
 const { NGHTTP2_CANCEL, NGHTTP2_FLAG_END_STREAM, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM } =
   constants
 
@@ -62,8 +68,8 @@ export class Http2Exchange {
   }
 
   start(): void {
-    const { res } = this.#options
-    res.once('close', () => this.#closed())
+    const { req, res } = this.#options
+    onceOver(req, res, () => this.#closed())
     const framing = framingOf(this.#head)
     if (framing.kind === 'refused') this.#fail({ kind: 'request', detail: framing.detail })
     else void this.#send(false)
@@ -76,7 +82,10 @@ export class Http2Exchange {
     session.use()
     const { connectMs } = limits
     const detail = `no connection within ${connectMs / 1000} s`
-    this.#timer = clock.after(connectMs, () => this.#fail({ kind: 'timeout', detail }))
+    this.#timer = clock.after(connectMs, () => {
+      this.#fail({ kind: 'timeout', detail })
+      session.destroy()
+    })
     try {
       if (!session.isConnected) await session.ready
     } catch (error) {
@@ -90,8 +99,16 @@ export class Http2Exchange {
     try {
       this.#open(session)
     } catch (error) {
-      this.#fail({ kind: 'request', detail: messageOf(error) })
+      // The session was left in this very moment: nothing was sent on it.
+      if (LEFT.has((error as NodeJS.ErrnoException).code ?? '') && !this.#retried) this.#sendAgain()
+      else this.#fail({ kind: 'request', detail: messageOf(error) })
     }
+  }
+
+  #sendAgain(): void {
+    this.#retried = true
+    this.#session?.free()
+    void this.#send(true)
   }
 
   #open(session: SharedSession): void {
@@ -147,7 +164,7 @@ export class Http2Exchange {
   }
 
   #answered(given: IncomingHttpHeaders, flags: number): void {
-    const { res, call } = this.#options
+    const { req, res, call } = this.#options
     if (this.#over) return
     const status = Number(given[':status'])
     try {
@@ -159,6 +176,8 @@ export class Http2Exchange {
         this.#over = true
         endWithHead(res, status, headers)
         this.#stream?.resume()
+        req.unpipe()
+        req.resume()
         return
       }
       writeHead(res, status, undefined, headers)
@@ -197,9 +216,7 @@ export class Http2Exchange {
     }
     // RFC 9113, 8.7: a refused stream was not looked at, and may be sent again.
     if (code === NGHTTP2_REFUSED_STREAM && this.#bodiless && !this.#retried && !res.headersSent) {
-      this.#retried = true
-      this.#session?.free()
-      void this.#send(true)
+      this.#sendAgain()
       return
     }
     this.#fail({ kind: 'reset', detail: `it ended the stream with code ${code}` })

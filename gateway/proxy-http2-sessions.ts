@@ -12,6 +12,8 @@ export interface SharedSession {
   use(): void
   /** A stream is over. */
   free(): void
+  /** Hangs up: nothing is to be had from it. */
+  destroy(): void
 }
 
 export interface Sessions {

@@ -1,6 +1,8 @@
-import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
+import { Buffer } from 'node:buffer'
+import { type ClientRequest, type IncomingMessage, request, type ServerResponse } from 'node:http'
+import { request as secureRequest } from 'node:https'
 import process from 'node:process'
-import { type Duplex, Readable } from 'node:stream'
+import type { Duplex } from 'node:stream'
 import util from 'node:util'
 import httpProxy from 'http-proxy'
 import type { Clock } from './core/clock.ts'
@@ -9,7 +11,7 @@ import type { ProxyCall } from './proxy-call.ts'
 import { Exchange } from './proxy-exchange.ts'
 import type { OnFault, ProxyTarget } from './proxy-fault.ts'
 import { requestHead } from './proxy-head.ts'
-import { outgoingHeaders, type RawHeaders, upgradeHeaders } from './proxy-headers.ts'
+import { isBodiless, outgoingHeaders, type RawHeaders, upgradeHeaders } from './proxy-headers.ts'
 import { UpgradeExchange } from './proxy-upgrade.ts'
 
 export interface Proxy {
@@ -55,10 +57,7 @@ export function createProxy(options: ProxyOptions): Proxy {
   }
   const agents = createAgents()
   const server = createServer()
-  const exchanges = new WeakMap<IncomingMessage, Exchange>()
   const upgrades = new WeakMap<IncomingMessage, UpgradeExchange>()
-  server.on('proxyReq', (outgoing, req) => exchanges.get(req)?.sent(outgoing))
-  server.on('proxyRes', (answer, req) => exchanges.get(req)?.answered(answer))
   server.on('proxyReqWs', (outgoing: ClientRequest, req) => upgrades.get(req)?.sent(outgoing))
 
   return {
@@ -67,18 +66,26 @@ export function createProxy(options: ProxyOptions): Proxy {
       const { body } = call
       const send = (to: ProxyTarget, fresh: boolean) => {
         const own = { headers: call.head?.headers, replayedBytes: body?.length }
-        const headers = outgoingHeaders(head, authorityOf(to), own)
-        const options = {
-          ...verbatim(to, call.head?.url ?? head.url, headers),
+        const { host, port, tls } = to
+        // Not by http-proxy: it copies heads and pipes bodies that are not there.
+        const outgoing = (tls ? secureRequest : request)({
+          host,
+          port,
+          method: head.method,
+          path: call.head?.url ?? head.url,
+          headers: outgoingHeaders(head, authorityOf(to), own),
           agent: fresh || call.alone ? agents.fresh(to) : agents.kept(to),
-          selfHandleResponse: true,
-          ...(body && { buffer: Readable.from([body]) }),
-        }
-        server.web(req, res, options, (error) => exchange.failed(error))
+          maxHeaderSize: MAX_HEAD_BYTES,
+          rejectUnauthorized: false,
+        })
+        outgoing.once('socket', () => exchange.sent(outgoing))
+        outgoing.once('response', (answer) => exchange.answered(answer))
+        outgoing.on('error', (error) => exchange.failed(error))
+        sendBody(req, outgoing, body ?? (isBodiless(head) ? NOTHING : undefined))
       }
       const rest = { clock, limits: call.limits ?? limits, call, head }
       const exchange = new Exchange({ req, res, target, onFault, send, ...rest })
-      exchanges.set(req, exchange)
+      req.on('error', (error) => exchange.failed(error))
       exchange.start()
     },
 
@@ -100,17 +107,22 @@ export function createProxy(options: ProxyOptions): Proxy {
   }
 }
 
-interface Passes {
-  webPasses: { readonly name: string }[]
+const NOTHING = Buffer.alloc(0)
+
+function sendBody(req: IncomingMessage, outgoing: ClientRequest, known: Buffer | undefined): void {
+  if (!known) {
+    req.pipe(outgoing)
+    return
+  }
+  if (known.length > 0) outgoing.end(known)
+  else outgoing.end()
+  // A request that is not read is not complete where streams share a connection.
+  if (!req.complete) req.resume()
 }
 
 function createServer() {
   silenceExtend()
-  const server = httpProxy.createProxyServer()
-  // It turns a chunked DELETE into one of length 0 with a second request behind it.
-  const passes = server as typeof server & Passes
-  passes.webPasses = passes.webPasses.filter(({ name }) => name !== 'deleteLength')
-  return server
+  return httpProxy.createProxyServer()
 }
 
 // http-proxy calls it on each request; from Node 22 on the first call warns the user of the program.

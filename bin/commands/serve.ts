@@ -10,7 +10,7 @@ import { readSettings, SERVE_FLAGS } from '../settings.ts'
 export default command({
   name: 'serve',
   summary:
-    'Runs the AWS endpoint: ECS is answered here, every other service by the backend. It runs ' +
+    'Runs the AWS endpoint: ECS and ELBv2 are answered here, every other service by the backend. It runs ' +
     'until Ctrl-C or SIGTERM.',
   flags: SERVE_FLAGS,
   examples: [

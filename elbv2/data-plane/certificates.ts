@@ -92,9 +92,9 @@ export function createCertificates(options: CertificatesOptions): Certificates {
     made.set(key, served)
     if (made.size > MAX_MADE) made.delete(made.keys().next().value ?? '')
     const trust = ca.file
-    log.info('a certificate of our own is served', {
+    log.info('a certificate that KECS signed itself is served', {
       certificate: arn,
-      names,
+      names: names.join(','),
       why: found.why,
       trust,
     })

@@ -9,6 +9,7 @@ import { sendWhole } from '../../gateway/proxy-answer.ts'
 import type { ProxyCall } from '../../gateway/proxy-call.ts'
 import type { FaultAnswer, OnFault, ProxyTarget } from '../../gateway/proxy-fault.ts'
 import { isHttp2 } from '../../gateway/proxy-head.ts'
+import { onceOver } from '../../gateway/proxy-over.ts'
 import { writeAnswer } from '../../gateway/proxy-upgrade.ts'
 
 export interface Client {
@@ -26,7 +27,7 @@ export interface Client {
 
 export function webClient(req: IncomingMessage, res: ServerResponse, clock: Clock): Client {
   let isGone = false
-  res.once('close', () => {
+  onceOver(req, res, () => {
     isGone = true
   })
   return {
@@ -36,7 +37,7 @@ export function webClient(req: IncomingMessage, res: ServerResponse, clock: Cloc
     get isGone() {
       return isGone
     },
-    onceOver: (work) => void res.once('close', work),
+    onceOver: (work) => onceOver(req, res, work),
     answer: (answer) => sendWhole(req, res, answer, clock),
     forward: (proxy, to, onFault, call) => proxy.web(req, res, to, onFault, call),
   }

@@ -82,7 +82,7 @@ function withPort(host: string, port: number): string {
 /** `X-Amzn-Trace-Id` as targets get it: a new root, or the caller's with this hop as `Self`. */
 export function traceIdOf(rawHeaders: readonly string[], ids: Ids, nowMs: number): string {
   const seconds = Math.floor(nowMs / 1000)
-  const own = `1-${seconds.toString(16).padStart(8, '0')}-${ids.hex().slice(0, 24)}`
+  const own = `1-${seconds.toString(16).padStart(8, '0')}-${ids.uuid().replaceAll('-', '').slice(-24)}`
   const given = valuesOf(rawHeaders, TRACE).join(';')
   const fields = given.split(';').filter((field) => field !== '' && !/^\s*Self=/i.test(field))
   const kind = fields.some((field) => /^\s*Root=/i.test(field)) ? 'Self' : 'Root'

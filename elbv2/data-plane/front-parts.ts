@@ -3,15 +3,16 @@ import type { Clock } from '../../gateway/core/clock.ts'
 import type { Ids } from '../../gateway/core/ids.ts'
 import type { Logger } from '../../gateway/core/log.ts'
 import type { Proxy as HttpProxy } from '../../gateway/proxy.ts'
+import type { Authenticator } from './auth/authenticator.ts'
 import type { Balancer } from './balance.ts'
 import type { LambdaForwarder } from './lambda.ts'
 import type { LiveTargets } from './live-targets.ts'
-import type { Authenticate, RequestRecord } from './model.ts'
+import type { RequestRecord } from './model.ts'
 
 export interface FrontParts {
   readonly balancer: Balancer
   readonly live: LiveTargets
-  readonly authenticate: Authenticate
+  readonly authenticator: Pick<Authenticator, 'authenticate' | 'callback'>
   readonly lambda: Pick<LambdaForwarder, 'forward'>
   /** To targets that speak HTTP/1.1. */
   readonly proxy: HttpProxy

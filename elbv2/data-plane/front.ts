@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream'
 import { messageOf } from '../../gateway/core/fault.ts'
 import { isHttp2, requestHead } from '../../gateway/proxy-head.ts'
 import { isBodiless } from '../../gateway/proxy-headers.ts'
+import { claimsCallback } from './auth/callback.ts'
 import { type Client, responseOn, upgradeClient, webClient } from './client.ts'
 import { COMPLIANT, classify } from './desync.ts'
 import { factsOf } from './facts.ts'
@@ -48,6 +49,10 @@ export function createHttpFront(parts: FrontParts): HttpFront {
       return
     }
     const facts = factsOf(head, peer, listener)
+    if (claimsCallback(facts, listener)) {
+      void finishLogin(visit, facts).catch((error) => bug(visit, error))
+      return
+    }
     const rule = listener.rules.find(({ matches }) => matches(facts))
     // A listener has its default rule always; without one there is nothing to be said.
     if (!rule) {
@@ -59,11 +64,20 @@ export function createHttpFront(parts: FrontParts): HttpFront {
     else void authenticate(visit, rule, facts).catch((error) => bug(visit, error))
   }
 
+  /** An identity provider has sent the client back to us. */
+  async function finishLogin(visit: Visit, facts: RequestFacts): Promise<void> {
+    visit.log.actions.push('authenticate')
+    const { answer, errorReason } = await parts.authenticator.callback(facts, visit.listener)
+    if (visit.client.isGone) return
+    visit.log.errorReason = errorReason
+    visit.own(answer)
+  }
+
   async function authenticate(visit: Visit, rule: LiveRule, facts: RequestFacts): Promise<void> {
     const identity: (readonly [string, string])[] = []
     for (const action of rule.authenticate) {
       visit.log.actions.push(actionName(action.Type))
-      const outcome = await parts.authenticate(action, facts, visit.listener)
+      const outcome = await parts.authenticator.authenticate(action, facts, visit.listener)
       if (visit.client.isGone) return
       if (outcome.kind === 'answer') {
         visit.log.errorReason = outcome.errorReason

@@ -8,9 +8,23 @@ import { basename, dirname, join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import type { Bench } from './figure.ts'
+import { killTree } from './processes.ts'
 
 const BENCH_TIMEOUT_MS = 300_000
-const HELPERS = ['main', 'figure', 'server', 'client', 'proxy-target']
+const HELPERS = [
+  'main',
+  'figure',
+  'rounds',
+  'processes',
+  'server',
+  'client',
+  'load-client',
+  'proxy-target',
+  'balancer-target',
+  'sites',
+  'rivals',
+  'kecs-balancer',
+]
 const here = dirname(fileURLToPath(import.meta.url))
 
 async function runOne(name: string): Promise<void> {
@@ -25,7 +39,7 @@ function inOwnProcess(name: string): Promise<number> {
   return new Promise((resolve) => {
     const args = ['--expose-gc', fileURLToPath(import.meta.url), '--only', name]
     const child = spawn(process.execPath, args, { stdio: 'inherit' })
-    const timer = setTimeout(() => child.kill('SIGKILL'), BENCH_TIMEOUT_MS)
+    const timer = setTimeout(() => killTree(child.pid), BENCH_TIMEOUT_MS)
     child.on('close', (code) => {
       clearTimeout(timer)
       resolve(code ?? 1)

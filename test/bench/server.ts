@@ -1,9 +1,9 @@
-/** The real program under load, with its own CPU time as the kernel counts it. */
+/** The real program under load. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
 import { root } from '../root.ts'
+import { cpuUsOf, rssMbOf, stopped } from './processes.ts'
 
 export interface BenchServer {
   readonly port: number
@@ -13,8 +13,6 @@ export interface BenchServer {
   rssMb(): number
   stop(signal?: NodeJS.Signals): Promise<void>
 }
-
-const CLOCK_TICKS_A_SECOND = 100
 
 export async function startServer(flags: readonly string[]): Promise<BenchServer> {
   const begun = performance.now()
@@ -37,13 +35,9 @@ export async function startServer(flags: readonly string[]): Promise<BenchServer
   return {
     port: Number(new URL(endpoint).port),
     startedMs: performance.now() - begun,
-    cpuUs: () => cpuOf(child.pid ?? 0),
-    rssMb: () => rssOf(child.pid ?? 0),
-    stop: (signal = 'SIGTERM') =>
-      new Promise((resolve) => {
-        child.once('close', () => resolve())
-        child.kill(signal)
-      }),
+    cpuUs: () => cpuUsOf(child.pid),
+    rssMb: () => rssMbOf(child.pid),
+    stop: (signal = 'SIGTERM') => stopped(child, signal),
   }
 }
 
@@ -57,24 +51,4 @@ function firstLine(child: ChildProcess): Promise<string> {
     })
     child.once('close', () => reject(new Error('the server ended before it was ready')))
   })
-}
-
-function cpuOf(pid: number): number {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    const ticks = Number(fields[11]) + Number(fields[12])
-    return (ticks / CLOCK_TICKS_A_SECOND) * 1e6
-  } catch {
-    return Number.NaN
-  }
-}
-
-function rssOf(pid: number): number {
-  try {
-    const status = readFileSync(`/proc/${pid}/status`, 'utf8')
-    return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024
-  } catch {
-    return Number.NaN
-  }
 }

@@ -1,10 +1,12 @@
-import type { Buffer } from 'node:buffer'
-import { constants } from 'node:http2'
+import { Buffer } from 'node:buffer'
+import { constants, createSecureServer } from 'node:http2'
 import * as assert from 'uvu/assert'
+import { FakeClock } from '../../fake-clock.ts'
 import { answerOf, deadPort } from '../../gateway/support-proxy.ts'
 import { frontSuite, get } from './front-suite.ts'
 import { type FrontWorld, forwardTo } from './front-world.ts'
 import { ask, heardBy, http2Front, http2Target } from './http2-ends.ts'
+import { TEST_CERTIFICATE, TEST_KEY } from './test-certificate.ts'
 
 const { test, newWorld, raw, http, inFrontOf } = frontSuite('elbv2 front: HTTP/2')
 
@@ -212,6 +214,102 @@ test('aborts cross both ways', async () => {
     const heard = await heardBy(cut)
     assert.equal([heard.body, heard.code], ['half', INTERNAL_ERROR], path)
   }
+  await world.record(3)
+  assert.is(live.inFlight, 0)
+})
+
+test('an HTTP2 group of HTTPS is asked over TLS', async () => {
+  const world = newWorld()
+  const tls = { key: TEST_KEY, cert: TEST_CERTIFICATE }
+  const target = await http2Target(
+    world,
+    (stream, headers) => {
+      stream.respond({})
+      stream.end(headers[':scheme'])
+    },
+    createSecureServer(tls),
+  )
+  const group = world.putGroup('g', { protocol: 'HTTPS', protocolVersion: 'HTTP2' })
+  world.targetAt(group, target.port)
+  const client = await http2Front(world, world.listener(world.balancer(), forwardTo(group)))
+  for (let round = 0; round < 2; round++) {
+    assert.is((await ask(client, { ':path': '/' })).body, 'https')
+  }
+  assert.is(target.sessions.length, 1)
+})
+
+test('504: a target that says nothing on its stream for the idle time-out', async () => {
+  const clock = new FakeClock()
+  const world = newWorld(clock)
+  let began = () => {}
+  const asked = new Promise<void>((resolve) => {
+    began = resolve
+  })
+  const target = await http2Target(world, () => began())
+  const { target: live, listener } = inFront(world, 'GRPC', target.port)
+  const client = await http2Front(world, listener)
+  const heard = ask(client, GRPC, 'message')
+  await asked
+  clock.advance(80_000)
+  assert.is((await heard).headers[':status'], 504)
+  await world.record()
+  assert.is(live.inFlight, 0)
+})
+
+test('a large body goes up and down a stream at the pace of who reads it', async () => {
+  const world = newWorld()
+  const target = await http2Target(world, (stream) => {
+    stream.respond({})
+    stream.pipe(stream)
+  })
+  const { listener } = inFront(world, 'HTTP2', target.port)
+  const client = await http2Front(world, listener)
+  const stream = client.request({ ':path': '/', ':method': 'POST' })
+  let received = 0
+  stream.on('data', (chunk: Buffer) => {
+    received += chunk.length
+  })
+  const ended = new Promise((resolve) => stream.once('end', resolve))
+  const chunk = Buffer.alloc(64 * 1024, 'x')
+  for (let sent = 0; sent < 256; sent++) {
+    if (!stream.write(chunk)) await new Promise((resolve) => stream.once('drain', resolve))
+  }
+  stream.end()
+  await ended
+  assert.is(received, 256 * chunk.length)
+})
+
+test('a stream that is reset, or answered, within its upload does not stay under way', async () => {
+  const target = await raw()
+  const { world, listener, target: live } = await inFrontOf(target.port)
+  const client = await http2Front(world, listener)
+  const upload = (headers: Record<string, string> = {}) => {
+    const stream = client.request({ ':path': '/', ':method': 'POST', ...headers })
+    stream.on('error', () => {})
+    stream.write(Buffer.alloc(256 * 1024))
+    return stream
+  }
+  const cancelled = upload()
+  await target.hears('POST')
+  target.sockets[0]?.pause()
+  assert.is(live.inFlight, 1)
+  cancelled.close(constants.NGHTTP2_CANCEL)
+  assert.is((await world.record()).status, 460)
+  assert.is(live.inFlight, 0)
+
+  const refused = upload({ 'x-forwarded-for': '1,'.repeat(31) })
+  const answered = new Promise((resolve) => refused.once('response', resolve))
+  refused.resume()
+  await answered
+  refused.end()
+  assert.is((await world.record(2)).status, 463)
+
+  const broken = upload()
+  await target.hears('POST', 1)
+  const heard = heardBy(broken)
+  target.sockets[1]?.destroy()
+  broken.end()
+  assert.is((await heard).headers[':status'], 502)
   await world.record(3)
   assert.is(live.inFlight, 0)
 })

@@ -44,7 +44,8 @@ export class FrontWorld extends LiveWorld {
     dnsSuffix: 'elb.localhost',
     log: silentLogger,
   })
-  authenticate: FrontParts['authenticate'] = () => Promise.reject(new Error('nobody asked'))
+  authenticate: FrontParts['authenticator']['authenticate'] = () =>
+    Promise.reject(new Error('nobody asked'))
   lambda: FrontParts['lambda']['forward'] = () => Promise.reject(new Error('nobody asked'))
   /** Of the front alone: a test that turns time gives its own. */
   readonly frontClock: Clock
@@ -68,7 +69,10 @@ export class FrontWorld extends LiveWorld {
     return createHttpFront({
       balancer: createBalancer({ clock, random: Math.random, stickiness }),
       live: this.live,
-      authenticate: (...args) => this.authenticate(...args),
+      authenticator: {
+        authenticate: (...args) => this.authenticate(...args),
+        callback: () => Promise.reject(new Error('nobody asked')),
+      },
       lambda: { forward: (...args) => this.lambda(...args) },
       proxy,
       proxyHttp2,

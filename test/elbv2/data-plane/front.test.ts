@@ -1,8 +1,11 @@
 import { Buffer } from 'node:buffer'
+import { createServer as createSecureServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
 import * as assert from 'uvu/assert'
 import { answerOf, deadPort } from '../../gateway/support-proxy.ts'
 import { frontSuite, get } from './front-suite.ts'
 import { fixed, forwardTo } from './front-world.ts'
+import { TEST_CERTIFICATE, TEST_KEY } from './test-certificate.ts'
 
 const { test, newWorld, raw, http, inFrontOf } = frontSuite('elbv2 front')
 
@@ -201,6 +204,27 @@ test('answers have the headers that the listener sets, in place of the target’
   }
 })
 
+test('a group of HTTPS is asked over TLS, whoever’s certificate its targets show', async () => {
+  const world = newWorld()
+  const server = createSecureServer({ key: TEST_KEY, cert: TEST_CERTIFICATE }, (req, res) => {
+    res.end(`over TLS: ${req.url} ${req.headers['x-forwarded-proto']}`)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  let connections = 0
+  server.on('secureConnection', () => connections++)
+  const group = world.putGroup('g', { protocol: 'HTTPS' })
+  world.targetAt(group, (server.address() as AddressInfo).port)
+  const port = await world.serve(world.listener(world.balancer(), forwardTo(group)))
+  world.onClose(() => {
+    server.closeAllConnections()
+    return new Promise((resolve) => server.close(resolve))
+  })
+  for (let round = 0; round < 3; round++) {
+    assert.match(await world.ask(port, get('/x')), /over TLS: \/x http$/)
+  }
+  assert.is(connections, 1)
+})
+
 test('stickiness: the client gets its cookies and comes to its target again', async () => {
   const answers = await Promise.all(
     ['one', 'two'].map((name) =>
@@ -297,6 +321,26 @@ test('Lambda: the function gets the whole request, and its answer reaches the cl
   assert.match(await world.ask(port, get()), /^HTTP\/1.1 502 Bad Gateway\r\n[\s\S]*<html>/)
   const record = await world.record(2)
   assert.equal([record.status, record.errorReason], [502, 'LambdaUnhandled'])
+
+  // The forwarder refuses what is too large; no more of it is read than shows that it is.
+  let given = 0
+  world.lambda = ({ body }) => {
+    given = body.length
+    const errorReason = 'LambdaRequestTooLarge'
+    return Promise.resolve({
+      status: 413,
+      reason: '',
+      headers: [],
+      body: Buffer.alloc(0),
+      errorReason,
+    })
+  }
+  const client = world.connect(port)
+  client.say(`POST / HTTP/1.1\r\nHost: h\r\nContent-Length: ${8 * 1024 * 1024}\r\n\r\n`)
+  client.say(Buffer.alloc(8 * 1024 * 1024))
+  assert.match(await client.toTheEnd(), /^HTTP\/1.1 413 Request Entity Too Large\r\n/)
+  assert.ok(given > 1024 * 1024 && given < 2 * 1024 * 1024, String(given))
+  assert.is(world.target(key).inFlight, 0)
 })
 
 test.run()

@@ -5,6 +5,7 @@ import {
   type ClientHttp2Stream,
   connect,
   createServer,
+  type Http2SecureServer,
   type Http2Server,
   type IncomingHttpHeaders,
   type OutgoingHttpHeaders,
@@ -23,7 +24,10 @@ export interface Http2Target {
   hangUp(): void
 }
 
-async function listening(world: FrontWorld, server: Http2Server): Promise<number> {
+async function listening(
+  world: FrontWorld,
+  server: Http2Server | Http2SecureServer,
+): Promise<number> {
   const sessions = new Set<ServerHttp2Session>()
   server.on('session', (session) => {
     sessions.add(session)
@@ -37,12 +41,12 @@ async function listening(world: FrontWorld, server: Http2Server): Promise<number
   return (server.address() as AddressInfo).port
 }
 
-/** A target of HTTP/2 in clear text. */
+/** A target of HTTP/2, in clear text where no other server is given. */
 export async function http2Target(
   world: FrontWorld,
   onStream: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void,
+  server: Http2Server | Http2SecureServer = createServer(),
 ): Promise<Http2Target> {
-  const server = createServer()
   const sessions: ServerHttp2Session[] = []
   server.on('session', (session) => sessions.push(session))
   server.on('stream', (stream, headers) => {

@@ -6,6 +6,7 @@ import type { OpenListener } from '../../../elbv2/data-plane/model.ts'
 import { systemClock } from '../../../gateway/core/clock.ts'
 import { systemIds } from '../../../gateway/core/ids.ts'
 import { type Logger, silentLogger } from '../../../gateway/core/log.ts'
+import { FakeClock } from '../../fake-clock.ts'
 import { deadPort } from '../../gateway/support-proxy.ts'
 import { frontSuite } from './front-suite.ts'
 import { type FrontWorld, fixed, forwardTo } from './front-world.ts'
@@ -205,6 +206,29 @@ test('createListeners: a protocol that nobody opens is said; switched off, nothi
   await off.listeners.idle()
   await refuses(world, port)
   assert.is(off.listeners.trouble(balancer), undefined)
+})
+
+test('createHttpPort: a client’s connection ends when it is as old as the balancer allows', async () => {
+  const world = newWorld()
+  const clock = new FakeClock()
+  const openers = {
+    HTTP: createHttpPort({ front: world.front(), clock, ids: systemIds, log: silentLogger }),
+  }
+  const { listeners } = listenersOf(world, { openers })
+  const port = await deadPort()
+  const balancer = world.balancer('my-alb', { 'client_keep_alive.seconds': '60' })
+  world.listener(balancer, fixed('200', 'here'), { port })
+  await listeners.idle()
+  const client = world.connect(port)
+  const request = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'
+  for (let round = 1; round <= 2; round++) {
+    client.say(request)
+    await client.hears(new RegExp(`(here[\\s\\S]*){${round}}`))
+    clock.advance(29_000)
+  }
+  clock.advance(2_000)
+  client.say(request)
+  assert.match(await client.toTheEnd(), /Connection: close\r\n[\s\S]*here$/i)
 })
 
 test('createListeners: close lets what is under way finish', async () => {

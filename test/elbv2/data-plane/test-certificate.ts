@@ -1,20 +1,15 @@
-/** For tests alone: self-signed, for a name that nobody has. */
-export const TEST_KEY = `-----BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgK36qvYHfm3FfMyNv
-PCuQILggswNh9a0qG0Vkvhi3zayhRANCAARnvV1lLOA/kd9PiEgBAXhm7f4vytnI
-8RYC0NNukPJzt/kEF84CR4YzMrDKDDNbp3QLwj7E5SofA3vTOc6v75qR
------END PRIVATE KEY-----
-`
+import { createPrivateKey } from 'node:crypto'
+import { createAuthority, issueCertificate } from '../../../elbv2/data-plane/self-signed.ts'
+import { systemIds } from '../../../gateway/core/ids.ts'
 
-export const TEST_CERTIFICATE = `-----BEGIN CERTIFICATE-----
-MIIBhTCCASugAwIBAgIUDwruIhdVWURxE75oM9Sti9zmhncwCgYIKoZIzj0EAwIw
-FzEVMBMGA1UEAwwMdGVzdC5pbnZhbGlkMCAXDTI2MTEyNjA5MjYyMloYDzIxMjYx
-MTAyMDkyNjIyWjAXMRUwEwYDVQQDDAx0ZXN0LmludmFsaWQwWTATBgcqhkjOPQIB
-BggqhkjOPQMBBwNCAARnvV1lLOA/kd9PiEgBAXhm7f4vytnI8RYC0NNukPJzt/kE
-F84CR4YzMrDKDDNbp3QLwj7E5SofA3vTOc6v75qRo1MwUTAdBgNVHQ4EFgQUU30e
-dfGM3u8VtkQGkViwzCcN7sMwHwYDVR0jBBgwFoAUU30edfGM3u8VtkQGkViwzCcN
-7sMwDwYDVR0TAQH/BAUwAwEB/zAKBggqhkjOPQQDAgNIADBFAiEA5ffthUm7mBSc
-FCQBbf62s+0n/10Aw8gVAvrhF9kijQUCIHtZku4aRAjJGJOGru+RLtHNlyU9uTB7
-256n8dW1Hqlk
------END CERTIFICATE-----
-`
+const authority = createAuthority(systemIds, Date.now())
+const issued = issueCertificate(
+  { ...authority, privateKey: createPrivateKey(authority.key) },
+  ['test.invalid'],
+  systemIds,
+  Date.now(),
+)
+
+/** For a name that nobody has, by an authority that nobody trusts. */
+export const TEST_KEY = issued.key
+export const TEST_CERTIFICATE = issued.certificate
