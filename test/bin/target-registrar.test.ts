@@ -257,12 +257,13 @@ registrar(
 registrar(
   'describe: the type of a group, and whether a listener forwards to it',
   ({ world, registrar: made }) => {
+    const describe: (arn: string, scope: typeof SCOPE) => unknown = made.describe
     const group = world.putGroup()
-    assert.is(made.describe('arn:gone'), undefined)
-    assert.equal(made.describe(group), { targetType: 'ip', balanced: false })
+    assert.is(describe('arn:gone', SCOPE), undefined)
+    assert.equal(describe(group, SCOPE), { targetType: 'ip', balanced: false })
     const defaultActions = [{ Type: 'forward' as const, TargetGroupArn: group }]
     world.rows.listeners.put('l', { ...listenerRow('l', 'b'), defaultActions })
-    assert.equal(made.describe(group), { targetType: 'ip', balanced: true })
+    assert.equal(describe(group, SCOPE), { targetType: 'ip', balanced: true })
   },
 )
 

@@ -116,7 +116,7 @@ health(
     const port = stopped.containers?.[0]?.networkBindings?.[0]?.hostPort
     const said = await world.events('ill')
     for (const text of [
-      `(service ill) (port ${port}) is unhealthy in (target-group ${ill.group}) due to (reason Health checks failed with these codes: [500])`,
+      `(port ${port}) is unhealthy in (target-group ${ill.group}) due to (reason Health checks failed with these codes: [500])`,
       `(service ill) has stopped 1 running tasks: (task ${ill.task}).`,
       `(service ill) deregistered 1 targets in (target-group ${ill.group})`,
     ]) {

@@ -165,7 +165,7 @@ simulated(
       assert.is(stopCode, 'ServiceSchedulerInitiated')
     }
     const service = await serviceOf(context)
-    const why = `(service web) (port 80) is unhealthy in (target-group ${group}) due to (reason ${bad?.Description})`
+    const why = `(port 80) is unhealthy in (target-group ${group}) due to (reason ${bad?.Description})`
     assert.ok(eventsOf(service).includes(why), eventsOf(service))
     assert.is(service.deployments?.[0]?.rolloutState, 'IN_PROGRESS')
     assert.not.match(eventsOf(service), /steady state/)
