@@ -73,9 +73,9 @@ export async function openLoadBalancing(
   const { settings, store, clock, ids, log } = options
   const dnsSuffix = settings.elbDomain
   const rows = openElbv2Rows(store)
-  const parts = trafficOf(options, rows, closers)
-  const { live, monitor, scripts } = parts
   let listeners: Listeners | undefined
+  const parts = trafficOf(options, rows, closers, (...of) => listeners?.address(...of))
+  const { live, monitor, scripts } = parts
   let endpoint = ''
   const facts: LiveFacts = {
     targetHealth: (target) => scripts.healthOf(target) ?? monitor.healthOf(target),
@@ -133,7 +133,12 @@ function startLifecycle(context: Elbv2Context, closers: Closers): void {
 }
 
 /** Targets and what health checks find of them, both at work. */
-function trafficOf(options: LoadBalancingOptions, rows: Elbv2Rows, closers: Closers) {
+function trafficOf(
+  options: LoadBalancingOptions,
+  rows: Elbv2Rows,
+  closers: Closers,
+  listenerAddress: Listeners['address'],
+) {
   const { settings, store, clock, log, ecs, runtime } = options
   const callBackend = createBackendCaller(settings.backend)
   const lambda = createLambdaForwarder({ callBackend, log })
@@ -144,7 +149,10 @@ function trafficOf(options: LoadBalancingOptions, rows: Elbv2Rows, closers: Clos
     store,
     clock,
     log,
-    addressOf: (row: TargetRow, group) => targetAddress(ecs, nodeAddress, row, group),
+    addressOf: (row: TargetRow, group) =>
+      group.targetType === 'alb'
+        ? listenerAddress(row.id, row.port ?? 0)
+        : targetAddress(ecs, nodeAddress, row, group),
   })
   const usage = createGroupUsage(rows, store)
   const monitor = createHealthMonitor({

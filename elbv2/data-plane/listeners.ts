@@ -22,6 +22,8 @@ export interface Listeners {
   update(): void
   /** Why listeners of a load balancer are not reached on their own ports; undefined where all are. */
   trouble(loadBalancerArn: string): string | undefined
+  /** Host on which a load balancer's listener is reached without its name; undefined where it is not. */
+  address(loadBalancerArn: string, port: number): string | undefined
   /** Closes every port; what is under way may finish for `graceMs`. */
   close(graceMs: number): Promise<void>
   /** Settles when nothing is being opened or closed; what failed and waits for another try is idle. */
@@ -89,6 +91,9 @@ export function createListeners(options: ListenersOptions): Listeners {
   return {
     update,
     trouble,
+    address(arn, port) {
+      return ports.get(port)?.isOpenFor(arn) ? reachable(options.host) : undefined
+    },
     async close(graceMs) {
       closed = true
       await Promise.all([...ports.values()].map((port) => port.close(graceMs)))
@@ -97,4 +102,10 @@ export function createListeners(options: ListenersOptions): Listeners {
       await Promise.all([...ports.values()].map((port) => port.idle()))
     },
   }
+}
+
+/** What listens on every address of this machine is reached on its loopback. */
+function reachable(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1'
+  return host === '::' ? '::1' : host
 }

@@ -81,6 +81,11 @@ export class Port implements PortListeners {
       : undefined
   }
 
+  /** Whether whoever connects and names no load balancer reaches this one. */
+  isOpenFor(loadBalancerArn: string): boolean {
+    return this.#open !== undefined && this.#listeners[0]?.balancer.row.arn === loadBalancerArn
+  }
+
   async idle(): Promise<void> {
     while (this.#work || this.#closing.size > 0) await Promise.all([this.#work, ...this.#closing])
   }

@@ -2,10 +2,12 @@
 import { Buffer } from 'node:buffer'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import * as elb from '@aws-sdk/client-elastic-load-balancing-v2'
 import { Client, credentials } from '@grpc/grpc-js'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { WebSocket } from 'ws'
+import { taskThatAnswers } from './balancers-client.ts'
 import { BalancedWorld, type Balancer, until } from './balancers-world.ts'
 import { ECHO } from './grpc-echo.ts'
 
@@ -121,6 +123,42 @@ protocols(
     stream.end()
     assert.is(((await ended) as { code: number }).code, 0)
     client.close()
+  },
+)
+
+protocols(
+  'a network load balancer reaches tasks, and an application load balancer with its rules',
+  async ({ world, balancer }) => {
+    const network = await world.balancer('network', 'network')
+    const tcp = await world.group('tcp', network, { Protocol: 'TCP', HealthCheckProtocol: 'HTTP' })
+    const direct = await world.listener(network, tcp, { Protocol: 'TCP' })
+    await world.createService('tcp', { groupArn: tcp, count: 2 })
+    await world.untilStates(tcp, '2 healthy')
+    const tasks = new Set<string>()
+    const asked = { port: direct.port, host: 'anybody' }
+    await until(
+      'both answer',
+      async () => tasks.add(await taskThatAnswers(asked)),
+      ({ size }) => size === 2,
+    )
+    assert.equal([...tasks].sort(), (await world.tasks('tcp')).sort())
+
+    const http = await world.group('http', balancer)
+    const inner = await world.listener(balancer, http)
+    await world.createService('http', { groupArn: http, count: 1 })
+    await world.untilStates(http, '1 healthy')
+    const chained = await world.group('chained', network, {
+      Protocol: 'TCP',
+      Port: inner.port,
+      TargetType: 'alb',
+      HealthCheckProtocol: 'HTTP',
+    })
+    const Targets = [{ Id: balancer.arn, Port: inner.port }]
+    await world.elb.send(new elb.RegisterTargetsCommand({ TargetGroupArn: chained, Targets }))
+    const outer = await world.listener(network, chained, { Protocol: 'TCP' })
+    await world.untilStates(chained, '1 healthy')
+    const task = await taskThatAnswers({ port: outer.port, host: network.dns })
+    assert.equal([task], await world.tasks('http'))
   },
 )
 

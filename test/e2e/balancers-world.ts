@@ -127,8 +127,8 @@ export class BalancedWorld {
     this.elb?.destroy()
   }
 
-  async balancer(name: string): Promise<Balancer> {
-    const input = { Name: name, Subnets: ['subnet-12345'] }
+  async balancer(name: string, Type: elb.LoadBalancerTypeEnum = 'application'): Promise<Balancer> {
+    const input = { Name: name, Type, Subnets: ['subnet-12345'] }
     const { LoadBalancers } = await this.elb.send(new elb.CreateLoadBalancerCommand(input))
     const {
       LoadBalancerArn: arn = '',

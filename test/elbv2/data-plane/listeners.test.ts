@@ -208,6 +208,47 @@ test('createListeners: a protocol that nobody opens is said; switched off, nothi
   assert.is(off.listeners.trouble(balancer), undefined)
 })
 
+test('address: where a listener is reached without its name, and nowhere while it is not', async () => {
+  const world = newWorld()
+  const port = await deadPort()
+  const other = await occupy(port)
+  const { listeners } = listenersOf(world)
+  const [one, two] = [world.balancer('one'), world.balancer('two')]
+  const first = world.listener(one, fixed('200', 'one'), { port })
+  await listeners.idle()
+  assert.is(listeners.address(one, port), undefined, 'another program has it')
+  await new Promise((resolve) => other.close(resolve))
+  world.clock.advanceToNext()
+  await listeners.idle()
+  assert.is(listeners.address(one, port), '127.0.0.1')
+  assert.is(listeners.address(one, port + 1), undefined)
+  world.listener(two, fixed('200', 'two'), { port })
+  await listeners.idle()
+  assert.is(listeners.address(two, port), undefined, 'who names nobody reaches the other one')
+  world.rows.listeners.delete(first)
+  await listeners.idle()
+  assert.equal(
+    [listeners.address(one, port), listeners.address(two, port)],
+    [undefined, '127.0.0.1'],
+  )
+})
+
+test('address: of a listener on every address of this machine, its loopback', async () => {
+  const open: OpenListener = () => Promise.resolve({ close: () => Promise.resolve() })
+  for (const [host, loopback] of [
+    ['0.0.0.0', '127.0.0.1'],
+    ['::', '::1'],
+    ['10.0.0.1', '10.0.0.1'],
+  ] as const) {
+    const world = newWorld()
+    const { listeners } = listenersOf(world, { host, openers: { HTTP: open } })
+    const balancer = world.balancer()
+    world.listener(balancer, fixed('200'), { port: 80 })
+    await listeners.idle()
+    assert.is(listeners.address(balancer, 80), loopback)
+  }
+})
+
 test('createHttpPort: a client’s connection ends when it is as old as the balancer allows', async () => {
   const world = newWorld()
   const clock = new FakeClock()
