@@ -6,7 +6,7 @@
 import type * as elb from '@aws-sdk/client-elastic-load-balancing-v2'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { ask, taskThatAnswers } from './balancers-client.ts'
+import { ask, type HammerResult, hammer, taskThatAnswers } from './balancers-client.ts'
 import { BalancedWorld, type Balancer, until } from './balancers-world.ts'
 
 const GRACE_S = 12
@@ -24,6 +24,8 @@ interface Context {
   readonly late: Site
   /** Its only task stays ill, and the grace period ends. */
   readonly hopeless: Site & { readonly task: string }
+  /** Well, and then rolled to a revision that is ill, with a circuit breaker, under a hammer. */
+  readonly broken: Site & { readonly hammered: Promise<HammerResult> }
 }
 
 const health = suite<Context>('health of services')
@@ -33,7 +35,7 @@ async function site(
   balancer: Balancer,
   name: string,
   count: number,
-  more: { taskDefinition?: string; graceS?: number } = {},
+  more: { taskDefinition?: string; graceS?: number; circuitBreaker?: boolean } = {},
 ): Promise<Site> {
   const group = await world.group(name, balancer, { HealthyThresholdCount: 2 })
   const { port } = await world.listener(balancer, group)
@@ -41,7 +43,12 @@ async function site(
     groupArn: group,
     count,
     taskDefinition: more.taskDefinition ?? 'well:1',
-    more: { healthCheckGracePeriodSeconds: more.graceS },
+    more: {
+      healthCheckGracePeriodSeconds: more.graceS,
+      ...(more.circuitBreaker && {
+        deploymentConfiguration: { deploymentCircuitBreaker: { enable: true, rollback: true } },
+      }),
+    },
   })
   return { group, where: { port, host: balancer.dns } }
 }
@@ -54,11 +61,23 @@ health.before(async (context) => {
   await world.registerApp('ill', { environment: { STARTS: 'ill' } })
   const balancer = await world.balancer('health')
   const taskDefinition = 'ill:1'
-  const [ill, late, hopeless] = await Promise.all([
+  const [ill, late, hopeless, broken] = await Promise.all([
     site(world, balancer, 'ill', 3),
     site(world, balancer, 'late', 1, { taskDefinition, graceS: 600 }),
     site(world, balancer, 'hopeless', 1, { taskDefinition, graceS: GRACE_S }),
+    site(world, balancer, 'broken', 3, { circuitBreaker: true }),
   ])
+  await world.settled('broken')
+  const hammered = hammer(broken.where, async () => {
+    await world.update('broken', { taskDefinition })
+    await until(
+      'it is rolled back',
+      () => world.service('broken'),
+      ({ taskDefinition: is = '', deployments }) =>
+        is.endsWith('well:1') && deployments?.length === 1,
+    )
+  })
+  hammered.catch(() => {})
   await world.untilStates(ill.group, '3 healthy')
   const task = await taskThatAnswers(ill.where)
   const port = await world.portOf(task)
@@ -68,7 +87,12 @@ health.before(async (context) => {
     ({ length }) => length > 0,
   )
   await ask({ port, host: 'target', path: '/fall-ill' })
-  Object.assign(context, { ill: { ...ill, task }, late, hopeless: { ...hopeless, task: first } })
+  Object.assign(context, {
+    ill: { ...ill, task },
+    late,
+    hopeless: { ...hopeless, task: first },
+    broken: { ...broken, hammered },
+  })
 })
 health.after(({ world }) => world.close())
 
@@ -151,6 +175,18 @@ health(
     await world.settled('late')
     assert.equal(await world.tasks('late'), tasks)
     assert.not.match(await world.events('late'), /unhealthy/)
+  },
+)
+
+health(
+  'a revision whose targets are unhealthy: the circuit breaker rolls back, and no request is lost',
+  async ({ world, broken }) => {
+    const { failures } = await broken.hammered
+    assert.equal(failures, [])
+    const said = await world.events('broken')
+    assert.match(said, /deployment failed: tasks failed to start\./)
+    assert.match(said, /rolling back to deployment ecs-svc\//)
+    assert.match(await world.states(broken.group), /3 healthy/)
   },
 )
 

@@ -80,6 +80,40 @@ restart(
   },
 )
 
+restart('a roll that was under way is finished after the restart', async ({ world }) => {
+  await world.registerApp('app', { environment: { REVISION: 'next' } })
+  const { groups } = await groupsOf(world)
+  await world.update('web', { taskDefinition: 'app:2' })
+  await until(
+    'it is under way',
+    () => world.service('web'),
+    ({ deployments }) => deployments?.length === 2,
+  )
+  world.program.kill('SIGKILL')
+  await world.program.ended
+  await world.start()
+  const { taskDefinition } = await world.settled('web')
+  assert.match(taskDefinition ?? '', /app:2$/)
+  const [group = ''] = groups
+  await world.untilStates(group, /3 healthy/)
+  const { host, port } = await whereOf(world)
+  for (let index = 0; index < 3; index++) {
+    assert.is(JSON.parse((await ask({ host, port })).body).revision, 'next')
+  }
+})
+
+async function groupsOf(world: BalancedWorld) {
+  const { loadBalancers = [] } = await world.service('web')
+  return { groups: loadBalancers.map(({ targetGroupArn = '' }) => targetGroupArn) }
+}
+
+async function whereOf(world: BalancedWorld) {
+  const { LoadBalancers } = await world.elb.send(
+    new elb.DescribeLoadBalancersCommand({ Names: ['kept'] }),
+  )
+  return { host: LoadBalancers?.[0]?.DNSName ?? '', port: world.apiPort }
+}
+
 async function describe(world: BalancedWorld, balancer: string, listener: string, group: string) {
   const [balancers, listeners, rules, groups] = await Promise.all([
     world.elb.send(new elb.DescribeLoadBalancersCommand({ LoadBalancerArns: [balancer] })),

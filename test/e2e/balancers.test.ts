@@ -149,6 +149,50 @@ balancers(
 )
 
 balancers(
+  'StopTask and a forced deployment: no request is lost, without any retry',
+  async ({ world, group, where }) => {
+    const { failures, tasks } = await hammer(where, async () => {
+      const [task = ''] = await world.tasks('web')
+      await world.ecs.send(new ecs.StopTaskCommand({ cluster: CLUSTER, task }))
+      await until(
+        'it has stopped',
+        () => world.task(task),
+        ({ lastStatus }) => lastStatus === 'STOPPED',
+      )
+      await world.untilStates(group, '3 healthy')
+      await world.update('web', { forceNewDeployment: true })
+      await world.settled('web')
+    })
+    assert.equal(failures, [])
+    assert.ok(tasks.size >= 7, 'three, the one in place of the stopped one, and three new ones')
+  },
+)
+
+balancers(
+  'UpdateService to another group, and to two: tasks are registered there, the old ones drained',
+  async ({ world, balancer, group, where }) => {
+    const other = await world.group('other', balancer)
+    const { port } = await world.listener(balancer, other)
+    const behind = (...arns: string[]) => ({
+      loadBalancers: arns.map((targetGroupArn) => ({
+        targetGroupArn,
+        containerName: 'app',
+        containerPort: 80,
+      })),
+    })
+    await world.update('web', behind(group, other))
+    await world.settled('web')
+    await world.untilStates(group, '3 healthy')
+    assert.is(await world.states(other), '3 healthy')
+    assert.is((await answersByTask({ ...where, port }, 6)).size, 3)
+    await world.update('web', behind(group))
+    await world.settled('web')
+    await world.untilStates(group, '3 healthy')
+    assert.is(await world.states(other), '3 draining')
+  },
+)
+
+balancers(
   'SIGKILL to a task: it is replaced, and who repeats a GET sees no failure',
   async ({ world, group, where }) => {
     const killed = await taskThatAnswers(where)
