@@ -3,6 +3,7 @@
  * apart, so that all of these services live at the same time.
  */
 
+import type * as ecs from '@aws-sdk/client-ecs'
 import type * as elb from '@aws-sdk/client-elastic-load-balancing-v2'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -10,6 +11,8 @@ import { ask, type HammerResult, hammer, taskThatAnswers } from './balancers-cli
 import { BalancedWorld, type Balancer, until } from './balancers-world.ts'
 
 const GRACE_S = 12
+/** No replacement is started before the unhealthy one has gone. */
+const ROOMLESS = { maximumPercent: 100, minimumHealthyPercent: 0 }
 
 interface Site {
   readonly group: string
@@ -35,7 +38,11 @@ async function site(
   balancer: Balancer,
   name: string,
   count: number,
-  more: { taskDefinition?: string; graceS?: number; circuitBreaker?: boolean } = {},
+  more: {
+    taskDefinition?: string
+    graceS?: number
+    deploymentConfiguration?: ecs.DeploymentConfiguration
+  } = {},
 ): Promise<Site> {
   const group = await world.group(name, balancer, { HealthyThresholdCount: 2 })
   const { port } = await world.listener(balancer, group)
@@ -45,9 +52,7 @@ async function site(
     taskDefinition: more.taskDefinition ?? 'well:1',
     more: {
       healthCheckGracePeriodSeconds: more.graceS,
-      ...(more.circuitBreaker && {
-        deploymentConfiguration: { deploymentCircuitBreaker: { enable: true, rollback: true } },
-      }),
+      deploymentConfiguration: more.deploymentConfiguration,
     },
   })
   return { group, where: { port, host: balancer.dns } }
@@ -64,8 +69,14 @@ health.before(async (context) => {
   const [ill, late, hopeless, broken] = await Promise.all([
     site(world, balancer, 'ill', 3),
     site(world, balancer, 'late', 1, { taskDefinition, graceS: 600 }),
-    site(world, balancer, 'hopeless', 1, { taskDefinition, graceS: GRACE_S }),
-    site(world, balancer, 'broken', 3, { circuitBreaker: true }),
+    site(world, balancer, 'hopeless', 1, {
+      taskDefinition,
+      graceS: GRACE_S,
+      deploymentConfiguration: ROOMLESS,
+    }),
+    site(world, balancer, 'broken', 3, {
+      deploymentConfiguration: { deploymentCircuitBreaker: { enable: true, rollback: true } },
+    }),
   ])
   await world.settled('broken')
   const hammered = hammer(broken.where, async () => {

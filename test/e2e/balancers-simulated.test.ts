@@ -13,7 +13,7 @@ import { ask } from './balancers-client.ts'
 
 const LABEL = 'kecs.simulate.target-health'
 const TURN_MS = 250
-const MAX_TURNS = 400
+const MAX_TURNS = 800
 
 interface Context {
   readonly clock: FakeClock
@@ -59,7 +59,11 @@ simulated.before.each(async (context) => {
 })
 simulated.after.each(({ kecs }) => kecs.close())
 
-async function serve(context: Context, dockerLabels: Record<string, string>, graceS?: number) {
+async function serve(
+  context: Context,
+  dockerLabels: Record<string, string>,
+  more: Partial<ecs.CreateServiceCommandInput> = {},
+) {
   const { ecs: client, group } = context
   await client.send(new ecs.CreateClusterCommand({}))
   await client.send(
@@ -82,9 +86,9 @@ async function serve(context: Context, dockerLabels: Record<string, string>, gra
       serviceName: 'web',
       taskDefinition: 'web',
       desiredCount: 2,
-      healthCheckGracePeriodSeconds: graceS,
       networkConfiguration: { awsvpcConfiguration: { subnets: ['subnet-12345'] } },
       loadBalancers: [{ targetGroupArn: group, containerName: 'app', containerPort: 80 }],
+      ...more,
     }),
   )
 }
@@ -133,7 +137,7 @@ simulated(
   'without a label: targets are unhealthy, tasks are replaced, and events say why',
   async (context) => {
     const { group, kecs, dns } = context
-    await serve(context, {}, 60)
+    await serve(context, {}, { healthCheckGracePeriodSeconds: 60 })
     const initial = await until(
       context,
       'registered',
@@ -225,7 +229,9 @@ simulated(
   async (context) => {
     const { clock, group } = context
     const startMs = clock.now()
-    await serve(context, { [LABEL]: 'unhealthy-after:20s' })
+    // With no room for replacements the unhealthy ones go first.
+    const deploymentConfiguration = { maximumPercent: 100, minimumHealthyPercent: 0 }
+    await serve(context, { [LABEL]: 'unhealthy-after:20s' }, { deploymentConfiguration })
     const first = await until(
       context,
       'registered',

@@ -85,6 +85,69 @@ test('service: a task whose target is unhealthy is replaced, and both are told i
   await world.close()
 })
 
+test('service: an unhealthy task goes when the one in its place is healthy', async () => {
+  const { world, targets } = await balanced({ desiredCount: 1 })
+  await world.settle(3000)
+  const [first = ''] = await arnsOf(world)
+  targets.fresh = 'initial'
+  targets.found(first, 'unhealthy')
+  await world.settle(10_000)
+  const both = await arnsOf(world)
+  assert.is(both.length, 2)
+  assert.is((await world.task(first)).lastStatus, 'RUNNING')
+  const second = both.find((arn) => arn !== first) ?? ''
+  targets.found(second, 'healthy')
+  await world.settle(3000)
+  assert.equal(await arnsOf(world), [second])
+  assert.is((await world.service()).deployments[0].rolloutState, 'COMPLETED')
+  await world.close()
+})
+
+test('service: of an unhealthy task and its unhealthy replacement the older one goes', async () => {
+  const { world, targets } = await balanced({ desiredCount: 1 })
+  await world.settle(3000)
+  const [first = ''] = await arnsOf(world)
+  targets.fresh = 'unhealthy'
+  targets.found(first, 'unhealthy')
+  await world.settle(1000)
+  assert.is((await world.task(first)).lastStatus, 'STOPPED')
+  assert.ok((await arnsOf(world)).length >= 1)
+  await world.close()
+})
+
+test('service: an unhealthy task that recovers before it is replaced stays', async () => {
+  const { world, targets } = await balanced({ desiredCount: 1 })
+  await world.settle(3000)
+  const [first = ''] = await arnsOf(world)
+  targets.fresh = 'initial'
+  targets.found(first, 'unhealthy')
+  await world.settle(3000)
+  targets.found(first, 'healthy')
+  await world.settle(3000)
+  assert.equal(await arnsOf(world), [first])
+  await world.close()
+})
+
+test('service: at its maximum an unhealthy task goes first, and no more of them than must', async () => {
+  const deploymentConfiguration = { maximumPercent: 150, minimumHealthyPercent: 50 }
+  const { world, targets } = await balanced({ desiredCount: 2, deploymentConfiguration })
+  await world.settle(3000)
+  const before = await arnsOf(world)
+  targets.fresh = 'initial'
+  for (const arn of before) targets.found(arn, 'unhealthy')
+  await world.settle(10_000)
+  // Of three that may run, two are to be new.
+  const stopped = await arnsOf(world, 'STOPPED')
+  assert.is(stopped.length, 1)
+  assert.is((await arnsOf(world)).length, 3)
+  for (const arn of await arnsOf(world)) if (!before.includes(arn)) targets.found(arn, 'healthy')
+  await world.settle(3000)
+  const after = await arnsOf(world)
+  assert.is(after.length, 2)
+  assert.not.ok(after.some((arn) => before.includes(arn)))
+  await world.close()
+})
+
 test('service: within its grace period an unhealthy target replaces nothing', async () => {
   const { world, targets } = await balanced({
     desiredCount: 1,
@@ -94,6 +157,8 @@ test('service: within its grace period an unhealthy target replaces nothing', as
   await world.settle(20_000)
   assert.is((await arnsOf(world)).length, 1)
   assert.equal(await arnsOf(world, 'STOPPED'), [])
+  await world.settle(60_000)
+  assert.is((await arnsOf(world)).length, 2, 'it is replaced first')
   await world.settle(60_000)
   assert.ok((await arnsOf(world, 'STOPPED')).length > 0)
   await world.close()
