@@ -21,8 +21,8 @@ interface Site {
 
 interface Context {
   readonly world: BalancedWorld
-  /** One of its three tasks fell ill at the begin. */
-  readonly ill: Site & { readonly task: string }
+  /** Its only task fell ill at the begin, under a hammer. */
+  readonly ill: Site & { readonly task: string; readonly hammered: Promise<HammerResult> }
   /** Its only task begins ill, within a grace period that does not end. */
   readonly late: Site
   /** Its only task stays ill, and the grace period ends. */
@@ -67,7 +67,7 @@ health.before(async (context) => {
   const balancer = await world.balancer('health')
   const taskDefinition = 'ill:1'
   const [ill, late, hopeless, broken] = await Promise.all([
-    site(world, balancer, 'ill', 3),
+    site(world, balancer, 'ill', 1),
     site(world, balancer, 'late', 1, { taskDefinition, graceS: 600 }),
     site(world, balancer, 'hopeless', 1, {
       taskDefinition,
@@ -89,7 +89,7 @@ health.before(async (context) => {
     )
   })
   hammered.catch(() => {})
-  await world.untilStates(ill.group, '3 healthy')
+  await world.untilStates(ill.group, '1 healthy')
   const task = await taskThatAnswers(ill.where)
   const port = await world.portOf(task)
   const [first = ''] = await until(
@@ -97,9 +97,17 @@ health.before(async (context) => {
     () => world.tasks('hopeless'),
     ({ length }) => length > 0,
   )
-  await ask({ port, host: 'target', path: '/fall-ill' })
+  const illHammered = hammer(ill.where, async () => {
+    await ask({ port, host: 'target', path: '/fall-ill' })
+    await until(
+      'it is stopped',
+      () => world.task(task),
+      ({ lastStatus }) => lastStatus === 'STOPPED',
+    )
+  })
+  illHammered.catch(() => {})
   Object.assign(context, {
-    ill: { ...ill, task },
+    ill: { ...ill, task, hammered: illHammered },
     late,
     hopeless: { ...hopeless, task: first },
     broken: { ...broken, hammered },
@@ -139,13 +147,12 @@ health(
 )
 
 health(
-  'a task that fell ill is replaced, and AWS’s stop reason and events say why',
+  'a task that fell ill is replaced before it goes: no request is lost, and AWS’s words say why',
   async ({ world, ill }) => {
-    const stopped = await until(
-      'it is stopped',
-      () => world.task(ill.task),
-      ({ lastStatus }) => lastStatus === 'STOPPED',
-    )
+    const { failures, tasks } = await ill.hammered
+    assert.equal(failures, [])
+    assert.is(tasks.size, 2)
+    const stopped = await world.task(ill.task)
     assert.is(stopped.stoppedReason, `Task failed ELB health checks in (target-group ${ill.group})`)
     assert.is(stopped.stopCode, 'ServiceSchedulerInitiated')
     const port = stopped.containers?.[0]?.networkBindings?.[0]?.hostPort
@@ -157,7 +164,7 @@ health(
     ]) {
       assert.ok(said.includes(text), `${text} is not in ${said}`)
     }
-    await world.untilStates(ill.group, '1 draining, 3 healthy')
+    await world.untilStates(ill.group, '1 draining, 1 healthy')
     assert.not.ok((await world.tasks('ill')).includes(ill.task))
   },
 )
