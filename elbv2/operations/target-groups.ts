@@ -22,6 +22,9 @@ import { type Attributes, indexKey, type TargetGroupRow } from '../rows.ts'
 import { checkedTags } from '../tags.ts'
 import { checkedName, checkedTraffic, type GroupTraffic } from '../target-group-input.ts'
 
+const STICKINESS_TYPE = 'stickiness.type'
+const PRESERVE_CLIENT_IP = 'preserve_client_ip.enabled'
+
 /** Target groups and their attributes. Which load balancers use one is derived, never stored. */
 export function targetGroupHandlers(context: Elbv2Context): Record<string, Handler> {
   const { rows, clock, ids, store } = context
@@ -46,7 +49,7 @@ export function targetGroupHandlers(context: Elbv2Context): Record<string, Handl
       name,
       ...traffic,
       healthCheck: checkedHealthCheck(traffic, input),
-      attributes: {},
+      attributes: ownDefaults(traffic),
       tags: checkedTags(input.Tags),
       createdAtMs: clock.now(),
     }
@@ -123,6 +126,7 @@ export function targetGroupHandlers(context: Elbv2Context): Record<string, Handl
   function modifyAttributes(input: sdk.ModifyTargetGroupAttributesInput, call: Call) {
     const row = findTargetGroup(rows, call, input.TargetGroupArn)
     const given = input.Attributes ?? []
+    for (const { Key, Value } of given) if (Key === STICKINESS_TYPE) checkStickiness(row, Value)
     const set = checkedAttributes(TARGET_GROUP_ATTRIBUTES, groupKind(row), 'Target group', given)
     const changed = { ...row, attributes: { ...row.attributes, ...set } }
     checkTogether(changed)
@@ -189,6 +193,28 @@ function settingsOf(row: TargetGroupRow): string {
   ])
 }
 
+/** Where a group differs from others of its kind: only addresses reached by TCP hide their clients. */
+function ownDefaults({ targetType, protocol }: GroupTraffic): Attributes {
+  const hides = targetType === 'ip' && (protocol === 'TCP' || protocol === 'TLS')
+  return hides ? { [PRESERVE_CLIENT_IP]: 'false' } : {}
+}
+
+/** A type of stickiness that groups of other protocols have is no mere wrong word to AWS. */
+function checkStickiness(row: TargetGroupRow, type: string | undefined): void {
+  const isForeign = TARGET_GROUP_ATTRIBUTES.some(
+    ({ key, kinds, allowed }) =>
+      key === STICKINESS_TYPE &&
+      !kinds.includes(groupKind(row)) &&
+      'words' in allowed &&
+      allowed.words.includes(type ?? ''),
+  )
+  if (isForeign && row.protocol) {
+    throw invalidConfiguration(
+      `Stickiness type '${type}' is not supported for target groups with the ${row.protocol} protocol`,
+    )
+  }
+}
+
 /** Attributes that AWS lets nobody set together. */
 function checkTogether(row: TargetGroupRow): void {
   const all: Attributes = allAttributes(TARGET_GROUP_ATTRIBUTES, groupKind(row), row.attributes)
@@ -202,6 +228,12 @@ function checkTogether(row: TargetGroupRow): void {
     if (row.protocol === 'TLS') {
       throw invalidConfiguration("Stickiness is not supported with protocol 'TLS'")
     }
+  }
+  const isUdp = row.protocol === 'UDP' || row.protocol === 'TCP_UDP'
+  if (isUdp && all[PRESERVE_CLIENT_IP] === 'false') {
+    throw invalidConfiguration(
+      `Client IP preservation cannot be disabled for target groups with the ${row.protocol} protocol`,
+    )
   }
   const slowStart = all['slow_start.duration_seconds'] ?? '0'
   if (slowStart !== '0' && algorithm !== undefined && algorithm !== 'round_robin') {

@@ -291,7 +291,7 @@ test('ModifyTargetGroup: changes what is named, and drops what a check by TCP do
   const https = await modify({ HealthCheckProtocol: 'HTTPS' })
   assert.equal([https.HealthCheckPath, https.Matcher.HttpCode], ['/', '200-399'])
   assert.is(
-    await world.fault('ModifyTargetGroup', { TargetGroupArn: arn, HealthCheckTimeoutSeconds: 30 }),
+    await world.fault('ModifyTargetGroup', { TargetGroupArn: arn, HealthCheckTimeoutSeconds: 31 }),
     'ValidationError: Health check interval must be greater than the timeout.',
   )
   assert.match(
