@@ -13,6 +13,7 @@ import { groupUsers } from '../elbv2/associations.ts'
 import type { LiveTargets } from '../elbv2/data-plane/live-targets.ts'
 import type { TargetHealth } from '../elbv2/data-plane/model.ts'
 import { type Elbv2Rows, type TargetGroupRow, type TargetRow, targetKey } from '../elbv2/rows.ts'
+import type { Scope } from '../gateway/core/arn.ts'
 import type { Clock } from '../gateway/core/clock.ts'
 import type { ScriptedTargets } from './scripted-targets.ts'
 
@@ -118,9 +119,9 @@ export function createTargetRegistrar(options: RegistrarOptions): TargetRegistra
     })
   }
 
-  function describe(targetGroupArn: string): TargetGroupFacts | undefined {
+  function describe(targetGroupArn: string, scope: Scope): TargetGroupFacts | undefined {
     const group = elbv2.targetGroups.get(targetGroupArn)
-    if (!group) return undefined
+    if (group?.account !== scope.account || group.region !== scope.region) return undefined
     const { targetType } = group
     return { targetType, balanced: groupUsers(elbv2, group).has(group.arn) }
   }

@@ -138,7 +138,11 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   function deregisterTargets(row: TaskRow): void {
     const service = row.serviceArn ? rows.services.get(row.serviceArn) : undefined
     if (!service) return
-    store.transact(() => tell(service, targets.deregister(row), says.targetsDeregistered))
+    store.transact(() => {
+      const done = targets.deregister(row)
+      tell(service, done, says.targetsDeregistered)
+      if (done.length > 0) addServiceEvents(context, service, [says.drainingBegun(service, row)])
+    })
   }
 
   function tell(

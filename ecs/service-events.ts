@@ -51,13 +51,26 @@ export function targetsDeregistered(service: Named, count: number, group: string
   return `(service ${service.name}) deregistered ${count} targets in (target-group ${group})`
 }
 
+/** AWS names the deployment here as it names task sets. */
+export function drainingBegun(
+  service: Named,
+  { deploymentId }: Pick<TaskRow, 'deploymentId'>,
+): string {
+  const set = deploymentId === undefined ? '' : `, taskSet ${deploymentId}`
+  return `(service ${service.name}${set}) has begun draining connections on 1 tasks.`
+}
+
 export function taskUnhealthy(service: Named, task: Pick<TaskRow, 'id'>): string {
   return `(service ${service.name}) (task ${task.id}) failed container health checks.`
 }
 
-export function targetUnhealthy(service: Named, trouble: TargetTrouble): string {
+export function targetUnhealthy(
+  service: Named,
+  task: Pick<TaskRow, 'id'>,
+  trouble: TargetTrouble,
+): string {
   const { targetGroupArn, port, reason } = trouble
-  return `(service ${service.name}) (port ${port}) is unhealthy in (target-group ${targetGroupArn}) due to (reason ${reason})`
+  return `(service ${service.name}) (task ${task.id}) (port ${port}) is unhealthy in (target-group ${targetGroupArn}) due to (reason ${reason})`
 }
 
 export function cannotRegister(service: Named, reason: string): string {

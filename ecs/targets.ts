@@ -1,4 +1,5 @@
 import type { LoadBalancer } from '@aws-sdk/client-ecs'
+import type { Scope } from '../gateway/core/arn.ts'
 import type { TaskRow } from './rows.ts'
 
 /** What a load balancer says of one task's targets, all of its groups together. */
@@ -32,8 +33,8 @@ export interface TargetRegistrar {
   state(task: TaskRow, loadBalancers: readonly LoadBalancer[]): TargetState
   /** Those of its targets that are unhealthy. */
   troubles(task: TaskRow): readonly TargetTrouble[]
-  /** The group of that ARN in its account and region. */
-  describe(targetGroupArn: string): TargetGroupFacts | undefined
+  /** The group of that ARN, where it is one of this account and region. */
+  describe(targetGroupArn: string, scope: Scope): TargetGroupFacts | undefined
   /** Calls `listener` with a task's ARN whenever the state of one of its targets may have changed. */
   onChange(listener: (taskArn: string) => void): () => void
 }

@@ -62,7 +62,13 @@ test('service: a task that ends by itself is taken out of its groups', async () 
   world.runtime.crash(arn.slice(-32))
   await world.settle(3000)
   assert.not.ok(targets.states.has(arn))
-  assert.match(messages(await world.service()).join(), /deregistered 1 targets/)
+  // The newest first.
+  const told = messages(await world.service()).reverse()
+  const deregistered = told.findIndex((text) => text.includes('deregistered 1 targets'))
+  assert.is(
+    told[deregistered + 1],
+    '(service s, taskSet ecs-svc/N) has begun draining connections on 1 tasks.',
+  )
   await world.close()
 })
 
@@ -80,7 +86,7 @@ test('service: a task whose target is unhealthy is replaced, and both are told i
   assert.is.not((await arnsOf(world))[0], arn)
   assert.match(
     messages(await world.service()).join('\n'),
-    /\(service s\) \(port 80\) is unhealthy in \(target-group .*\) due to \(reason Request timed out\)/,
+    /\(service s\) \(task\) \(port 80\) is unhealthy in \(target-group .*\) due to \(reason Request timed out\)/,
   )
   await world.close()
 })
@@ -118,7 +124,6 @@ test('UpdateService: what runs is kept until the new tasks’ targets are health
 
 test('CreateService: refuses groups that are not there, not in use or for other targets', async () => {
   const { world, targets } = await balanced()
-  world.describeTargetGroup = (arn) => targets.describe(arn)
   const refused = (targetGroupArn: string) =>
     world.fault('CreateService', {
       cluster: 'c',
@@ -127,6 +132,11 @@ test('CreateService: refuses groups that are not there, not in use or for other 
       desiredCount: 1,
       loadBalancers: [{ targetGroupArn, containerName: 'app', containerPort: 80 }],
     })
+  const asked: object[] = []
+  world.describeTargetGroup = (arn, { account, region }) => {
+    asked.push({ account, region })
+    return targets.describe(arn)
+  }
   assert.is(
     await refused('gone'),
     'InvalidParameterException: The target group with targetGroupArn gone was not found.',
@@ -138,6 +148,40 @@ test('CreateService: refuses groups that are not there, not in use or for other 
   assert.is(
     await refused('targetgroup/ip'),
     'InvalidParameterException: The provided target group targetgroup/ip has target type ip, which is incompatible with the bridge network mode specified in the task definition.',
+  )
+  // Groups of others are not there for this caller.
+  assert.equal(asked[0], { account: '000000000000', region: 'us-east-1' })
+  await world.close()
+})
+
+test('CreateService, UpdateService: at most five groups, and a grace period only for load balancers', async () => {
+  const { world } = await balanced()
+  const plain = { cluster: 'c', serviceName: 'p', taskDefinition: 'web', desiredCount: 0 }
+  const many = {
+    ...plain,
+    loadBalancers: [1, 2, 3, 4, 5, 6].map((number) => ({
+      targetGroupArn: `${FakeTargets.group}${number}`,
+      containerName: 'app',
+      containerPort: 80,
+    })),
+  }
+  const tooMany = 'InvalidParameterException: load balancers can have at most 5 items.'
+  assert.is(await world.fault('CreateService', many), tooMany)
+  const noBalancers =
+    'InvalidParameterException: Health check grace period is only valid for services configured to use load balancers'
+  const grace = { healthCheckGracePeriodSeconds: 30 }
+  assert.is(await world.fault('CreateService', { ...plain, ...grace }), noBalancers)
+  await create(world, { ...plain })
+  const change = { cluster: 'c', service: 'p' }
+  assert.is(await world.fault('UpdateService', { ...change, ...grace }), noBalancers)
+  assert.is(
+    await world.fault('UpdateService', { ...change, loadBalancers: many.loadBalancers }),
+    tooMany,
+  )
+  await world.call('UpdateService', { ...change, loadBalancers: BALANCERS, ...grace })
+  assert.match(
+    await world.fault('UpdateService', { ...change, healthCheckGracePeriodSeconds: -1 }),
+    /^InvalidParameterException: Health check grace period must be between 0 and/,
   )
   await world.close()
 })
