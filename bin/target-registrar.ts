@@ -9,7 +9,7 @@ import type {
   TargetState,
   TargetTrouble,
 } from '../ecs/targets.ts'
-import { groupUsers } from '../elbv2/associations.ts'
+import { isUsed } from '../elbv2/associations.ts'
 import type { LiveTargets } from '../elbv2/data-plane/live-targets.ts'
 import type { TargetHealth } from '../elbv2/data-plane/model.ts'
 import { type Elbv2Rows, type TargetGroupRow, type TargetRow, targetKey } from '../elbv2/rows.ts'
@@ -123,7 +123,7 @@ export function createTargetRegistrar(options: RegistrarOptions): TargetRegistra
     const group = elbv2.targetGroups.get(targetGroupArn)
     if (group?.account !== scope.account || group.region !== scope.region) return undefined
     const { targetType } = group
-    return { targetType, balanced: groupUsers(elbv2, group).has(group.arn) }
+    return { targetType, balanced: isUsed(elbv2, group.arn) }
   }
 
   return {

@@ -1,7 +1,6 @@
 import type * as sdk from '@aws-sdk/client-elastic-load-balancing-v2'
-import type { Scope } from '../../gateway/core/arn.ts'
 import type { Call, Handler } from '../../gateway/core/provider.ts'
-import { groupUsers } from '../associations.ts'
+import { groupsOfBalancer, isUsed, usersOf } from '../associations.ts'
 import { allAttributes, checkedAttributes, TARGET_GROUP_ATTRIBUTES } from '../attributes.ts'
 import type { Elbv2Context } from '../context.ts'
 import { fault, invalidConfiguration, validationError } from '../faults.ts'
@@ -55,7 +54,7 @@ export function targetGroupHandlers(context: Elbv2Context): Record<string, Handl
     }
     const existing = byName(rows.targetGroups, call, name)
     if (existing) {
-      if (settingsOf(existing) === settingsOf(row)) return answer(call, [existing])
+      if (settingsOf(existing) === settingsOf(row)) return answer(existing)
       throw fault(
         'DuplicateTargetGroupNameException',
         `A target group with the same name '${name}' exists, but with different settings`,
@@ -70,7 +69,7 @@ export function targetGroupHandlers(context: Elbv2Context): Record<string, Handl
       )
     }
     rows.targetGroups.put(row.arn, row)
-    return answer(call, [row])
+    return answer(row)
   }
 
   function describe(input: sdk.DescribeTargetGroupsInput, call: Call) {
@@ -81,25 +80,21 @@ export function targetGroupHandlers(context: Elbv2Context): Record<string, Handl
         'A load balancer ARN cannot be specified together with target group ARNs or names',
       )
     }
-    const users = groupUsers(rows, call)
     let keep = selector('targetGroup', rows.targetGroups, call, selection)
     if (balancer !== undefined) {
-      findLoadBalancer(rows, call, balancer)
-      keep = (row) => users.get(row.arn)?.has(balancer) ?? false
+      const groups = groupsOfBalancer(rows, findLoadBalancer(rows, call, balancer).arn)
+      keep = (row) => groups.has(row.arn)
     }
     const mine = rows.targetGroups.by('scope', indexKey(call.account, call.region))
     const page = listPage(mine, input, keep)
-    return {
-      TargetGroups: page.rows.map((row) => groupView(row, users)),
-      NextMarker: page.nextToken,
-    }
+    return { TargetGroups: page.rows.map(view), NextMarker: page.nextToken }
   }
 
   function modify(input: sdk.ModifyTargetGroupInput, call: Call) {
     const row = findTargetGroup(rows, call, input.TargetGroupArn)
     const changed = { ...row, healthCheck: checkedHealthCheck(row, input, row.healthCheck) }
     rows.targetGroups.put(row.arn, changed)
-    return answer(call, [changed])
+    return answer(changed)
   }
 
   // As on AWS, a group that is not there is as good as deleted.
@@ -108,7 +103,7 @@ export function targetGroupHandlers(context: Elbv2Context): Record<string, Handl
     checkArn('targetGroup', call, arn)
     const row = rows.targetGroups.get(arn)
     if (!row) return {}
-    if (groupUsers(rows, call).has(row.arn)) {
+    if (isUsed(rows, row.arn)) {
       throw fault(
         'ResourceInUseException',
         `Target group '${row.arn}' is currently in use by a listener or a rule`,
@@ -134,9 +129,12 @@ export function targetGroupHandlers(context: Elbv2Context): Record<string, Handl
     return attributesView(changed)
   }
 
-  function answer(scope: Scope, groups: readonly TargetGroupRow[]) {
-    const users = groupUsers(rows, scope)
-    return { TargetGroups: groups.map((row) => groupView(row, users)) }
+  function answer(row: TargetGroupRow) {
+    return { TargetGroups: [view(row)] }
+  }
+
+  function view(row: TargetGroupRow) {
+    return groupView(row, usersOf(rows, row.arn))
   }
 
   return {
@@ -149,10 +147,7 @@ export function targetGroupHandlers(context: Elbv2Context): Record<string, Handl
   }
 }
 
-function groupView(
-  row: TargetGroupRow,
-  users: ReadonlyMap<string, ReadonlySet<string>>,
-): sdk.TargetGroup {
+function groupView(row: TargetGroupRow, users: Iterable<string>): sdk.TargetGroup {
   const check = row.healthCheck
   return {
     TargetGroupArn: row.arn,
@@ -169,7 +164,7 @@ function groupView(
     UnhealthyThresholdCount: check.unhealthyThreshold,
     HealthCheckPath: check.path,
     Matcher: check.matcher,
-    LoadBalancerArns: [...(users.get(row.arn) ?? [])],
+    LoadBalancerArns: [...users],
     TargetType: row.targetType,
     ProtocolVersion: row.protocolVersion,
     IpAddressType: row.ipAddressType,
