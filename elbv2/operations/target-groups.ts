@@ -230,6 +230,14 @@ function checkTogether(row: TargetGroupRow): void {
       `Client IP preservation cannot be disabled for target groups with the ${row.protocol} protocol`,
     )
   }
+  const [deregistered, unhealthy] = ['on_deregistration', 'on_unhealthy'].map(
+    (event) => all[`target_failover.${event}`],
+  )
+  if (deregistered !== unhealthy) {
+    throw validationError(
+      "Target group attribute keys 'target_failover.on_unhealthy' and 'target_failover.on_deregistration' must both be set to the same value for this target group",
+    )
+  }
   const slowStart = all['slow_start.duration_seconds'] ?? '0'
   if (slowStart !== '0' && algorithm !== undefined && algorithm !== 'round_robin') {
     throw invalidConfiguration(`Slow start is not supported with algorithm '${algorithm}'`)

@@ -85,4 +85,18 @@ test('target group attributes: only addresses reached by TCP or TLS hide their c
   }
 })
 
+test('ModifyTargetGroupAttributes: a gateway’s flows move alike when targets leave and when they fail', async () => {
+  const world = new Elbv2World()
+  const arn = await makeGroup(world, { Protocol: 'GENEVE', Port: 6081 })
+  const left = 'target_failover.on_deregistration'
+  const failed = 'target_failover.on_unhealthy'
+  assert.is(
+    await world.fault('ModifyTargetGroupAttributes', setting(arn, failed, 'rebalance')),
+    "ValidationError: Target group attribute keys 'target_failover.on_unhealthy' and 'target_failover.on_deregistration' must both be set to the same value for this target group",
+  )
+  const both = [left, failed].map((Key) => ({ Key, Value: 'rebalance' }))
+  await world.call('ModifyTargetGroupAttributes', { TargetGroupArn: arn, Attributes: both })
+  assert.is(await attribute(world, arn, failed), 'rebalance')
+})
+
 test.run()

@@ -241,7 +241,7 @@ test('DescribeTargetGroups: by names, ARNs and load balancer, in pages that surv
   assert.equal(second.TargetGroups[0].LoadBalancerArns, [balancer])
   assert.is(
     await world.fault('DescribeTargetGroups', { Names: ['nope'] }),
-    "TargetGroupNotFound: Target groups '[nope]' not found",
+    'TargetGroupNotFound: One or more target groups not found',
   )
   assert.match(
     await world.fault('DescribeTargetGroups', { TargetGroupArns: [`${arns[0]}0`] }),
