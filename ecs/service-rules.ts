@@ -157,6 +157,9 @@ export function checkServiceFits(
     if (!balancer.targetGroupArn && !balancer.loadBalancerName) {
       throw invalidParameter('A load balancer must name a targetGroupArn or a loadBalancerName.')
     }
+    if (!balancer.containerName || balancer.containerPort === undefined) {
+      throw invalidParameter('A load balancer must name a containerName and a containerPort.')
+    }
     const container = definition.body.containerDefinitions?.find(
       (each) => each.name === balancer.containerName,
     )

@@ -154,7 +154,7 @@ test('CreateService: refuses groups that are not there, not in use or for other 
   await world.close()
 })
 
-test('CreateService, UpdateService: at most five groups, and a grace period only for load balancers', async () => {
+test('CreateService, UpdateService: at most five groups of named containers, and a grace period only for them', async () => {
   const { world } = await balanced()
   const plain = { cluster: 'c', serviceName: 'p', taskDefinition: 'web', desiredCount: 0 }
   const many = {
@@ -167,6 +167,13 @@ test('CreateService, UpdateService: at most five groups, and a grace period only
   }
   const tooMany = 'InvalidParameterException: load balancers can have at most 5 items.'
   assert.is(await world.fault('CreateService', many), tooMany)
+  for (const part of [{ containerName: 'app' }, { containerPort: 80 }]) {
+    const loadBalancers = [{ targetGroupArn: FakeTargets.group, ...part }]
+    assert.is(
+      await world.fault('CreateService', { ...plain, loadBalancers }),
+      'InvalidParameterException: A load balancer must name a containerName and a containerPort.',
+    )
+  }
   const noBalancers =
     'InvalidParameterException: Health check grace period is only valid for services configured to use load balancers'
   const grace = { healthCheckGracePeriodSeconds: 30 }
