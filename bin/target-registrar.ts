@@ -2,12 +2,13 @@
 import { isIP } from 'node:net'
 import type { LoadBalancer } from '@aws-sdk/client-ecs'
 import type { ContainerInstanceRow, EcsRows, TaskRow } from '../ecs/rows.ts'
-import type {
-  Registered,
-  TargetGroupFacts,
-  TargetRegistrar,
-  TargetState,
-  TargetTrouble,
+import {
+  type Registered,
+  RegistrationError,
+  type TargetGroupFacts,
+  type TargetRegistrar,
+  type TargetState,
+  type TargetTrouble,
 } from '../ecs/targets.ts'
 import { isUsed } from '../elbv2/associations.ts'
 import type { LiveTargets } from '../elbv2/data-plane/live-targets.ts'
@@ -67,7 +68,9 @@ export function createTargetRegistrar(options: RegistrarOptions): TargetRegistra
     return balancers.flatMap(({ targetGroupArn, containerName, containerPort }) => {
       if (!targetGroupArn) return []
       const group = elbv2.targetGroups.get(targetGroupArn)
-      if (!group) throw new Error(`Target group '${targetGroupArn}' not found`)
+      if (!group) {
+        throw new RegistrationError(targetGroupArn, `Target group '${targetGroupArn}' not found`)
+      }
       const container = task.observed?.containers.find(({ name }) => name === containerName)
       const bound = container?.ports.find((port) => port.containerPort === containerPort)
       const address =
@@ -115,7 +118,9 @@ export function createTargetRegistrar(options: RegistrarOptions): TargetRegistra
     return [...elbv2.targets.by('owner', task.arn)].flatMap((row) => {
       const { state: found, description = 'Health checks failed' } = healthOf(row)
       if (found !== 'unhealthy') return []
-      return [{ targetGroupArn: row.targetGroupArn, port: row.port, reason: description }]
+      const { targetGroupArn, id, port } = row
+      const isInstance = elbv2.targetGroups.get(targetGroupArn)?.targetType === 'instance'
+      return [{ targetGroupArn, ...(isInstance && { instanceId: id }), port, reason: description }]
     })
   }
 

@@ -1,6 +1,6 @@
 /** What a service's events say, in AWS's words. */
 import type { DeploymentRow, ServiceRow, TaskRow } from './rows.ts'
-import type { TargetTrouble } from './targets.ts'
+import type { RegistrationError, TargetTrouble } from './targets.ts'
 
 type Named = Pick<ServiceRow, 'name'>
 type Deployment = Pick<DeploymentRow, 'id'>
@@ -69,12 +69,14 @@ export function targetUnhealthy(
   task: Pick<TaskRow, 'id'>,
   trouble: TargetTrouble,
 ): string {
-  const { targetGroupArn, port, reason } = trouble
-  return `(service ${service.name}) (task ${task.id}) (port ${port}) is unhealthy in (target-group ${targetGroupArn}) due to (reason ${reason})`
+  const { targetGroupArn, instanceId, port, reason } = trouble
+  const where = instanceId === undefined ? `task ${task.id}` : `instance ${instanceId}`
+  return `(service ${service.name}) (${where}) (port ${port}) is unhealthy in (target-group ${targetGroupArn}) due to (reason ${reason})`
 }
 
-export function cannotRegister(service: Named, reason: string): string {
-  return `(service ${service.name}) failed to register targets: ${reason}`
+export function cannotRegister(service: Named, error: RegistrationError): string {
+  const { targetGroupArn, message } = error
+  return `(service ${service.name}) failed to register targets in (target-group ${targetGroupArn}) with (error ${message})`
 }
 
 function namesOf(taskIds: readonly string[]): string {

@@ -1,5 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { RegistrationError } from '../../ecs/targets.ts'
 import { FakeTargets } from './fake-targets.ts'
 import { create, messages, update } from './service-world.ts'
 import { type Answer, World } from './world.ts'
@@ -87,6 +88,28 @@ test('service: a task whose target is unhealthy is replaced, and both are told i
   assert.match(
     messages(await world.service()).join('\n'),
     /\(service s\) \(task\) \(port 80\) is unhealthy in \(target-group .*\) due to \(reason Request timed out\)/,
+  )
+  await world.close()
+})
+
+test('service: tells which group a task cannot be registered with, and the instance of a bad target', async () => {
+  const { world, targets } = await balanced({ desiredCount: 1 })
+  await world.settle(3000)
+  const [arn = ''] = await arnsOf(world)
+  targets.instanceId = 'i-0123456789abcdef0'
+  targets.found(arn, 'unhealthy')
+  targets.refusal = new RegistrationError('some-group', 'Target group not found')
+  await world.settle(6000)
+  const told = messages(await world.service())
+  assert.ok(
+    told.includes(
+      '(service s) failed to register targets in (target-group some-group) with (error Target group not found)',
+    ),
+    told.join(),
+  )
+  assert.match(
+    told.join(),
+    /\(service s\) \(instance i-0123456789abcdef0\) \(port 80\) is unhealthy in/,
   )
   await world.close()
 })
