@@ -25,7 +25,8 @@ export function wildcardsIn(values: readonly string[], escapes: boolean): number
 /** Of the Host header; ValidationError, as from all of these, for what AWS refuses. */
 export function checkHost(value: string): void {
   checkLength('host-header', value)
-  if (!/^[A-Za-z0-9_.*?-]+$/.test(value)) throw badCharacters('host-header', value)
+  // AWS says so of wildcards alone, too.
+  if (!/^[A-Za-z0-9_.*?-]+$/.test(value) || /^[*?]+$/.test(value)) throw badCharacter(value)
   // AWS asks for a dot with letters behind it; a name that ends in a wildcard may yet have them.
   if (!/\.[A-Za-z*?-]*[A-Za-z*?]$/.test(value)) {
     throw validationError(
@@ -37,7 +38,7 @@ export function checkHost(value: string): void {
 /** Of the path of a request; case counts. */
 export function checkPath(value: string): void {
   checkLength('path-pattern', value)
-  if (!/^[A-Za-z0-9_.$/~"'@:+&*?-]+$/.test(value)) throw badCharacters('path-pattern', value)
+  if (!/^[A-Za-z0-9_.$/~"'@:+&*?-]+$/.test(value)) throw badCharacter(value)
 }
 
 /** Methods of anybody's making, without wildcards. */
@@ -65,7 +66,7 @@ export function checkCidr(value: string): void {
 /** Of headers and queries: printable ASCII. */
 export function checkText(field: Field, value: string): void {
   checkLength(field, value)
-  if (!/^[ -~]+$/.test(value)) throw badCharacters(field, value)
+  if (!/^[ -~]+$/.test(value)) throw badCharacter(value)
 }
 
 /** Regular expressions are shorter than those of transforms. */
@@ -82,6 +83,6 @@ function checkLength(field: Field, value: string): void {
   }
 }
 
-function badCharacters(field: Field, value: string) {
-  return validationError(`The ${field} value '${value}' contains characters that are not valid`)
+function badCharacter(value: string) {
+  return validationError(`Condition value '${value}' contains a character that is not valid`)
 }
