@@ -25,14 +25,10 @@ export function wildcardsIn(values: readonly string[], escapes: boolean): number
 /** Of the Host header; ValidationError, as from all of these, for what AWS refuses. */
 export function checkHost(value: string): void {
   checkLength('host-header', value)
-  // AWS says so of wildcards alone, too.
-  if (!/^[A-Za-z0-9_.*?-]+$/.test(value) || /^[*?]+$/.test(value)) throw badCharacter(value)
-  // AWS asks for a dot with letters behind it; a name that ends in a wildcard may yet have them.
-  if (!/\.[A-Za-z*?-]*[A-Za-z*?]$/.test(value)) {
-    throw validationError(
-      `The host header value '${value}' must have at least one '.', with only letters after the last one`,
-    )
-  }
+  // AWS asks for a dot with letters behind it, and says no more than this where there is none; a
+  // name that ends in a wildcard may yet have them.
+  const isHost = /^[A-Za-z0-9_.*?-]+$/.test(value) && /\.[A-Za-z*?-]*[A-Za-z*?]$/.test(value)
+  if (!isHost) throw badCharacter(value)
 }
 
 /** Of the path of a request; case counts. */
