@@ -119,8 +119,8 @@ export function createTargetRegistrar(options: RegistrarOptions): TargetRegistra
       const { state: found, description = 'Health checks failed' } = healthOf(row)
       if (found !== 'unhealthy') return []
       const { targetGroupArn, id, port } = row
-      const isInstance = elbv2.targetGroups.get(targetGroupArn)?.targetType === 'instance'
-      return [{ targetGroupArn, ...(isInstance && { instanceId: id }), port, reason: description }]
+      const instanceId = id.startsWith('i-') ? id : undefined
+      return [{ targetGroupArn, ...(instanceId && { instanceId }), port, reason: description }]
     })
   }
 
