@@ -5,6 +5,7 @@ import type { EcsRows } from '../ecs/rows.ts'
 import type { TargetRegistrar } from '../ecs/targets.ts'
 import type { Elbv2Context, LiveFacts } from '../elbv2/context.ts'
 import { type AccessLogs, createAccessLogs } from '../elbv2/data-plane/access-log.ts'
+import { createConnectionWatch } from '../elbv2/data-plane/connection-watch.ts'
 import { createEdge } from '../elbv2/data-plane/edge.ts'
 import { createFigures, type Figures } from '../elbv2/data-plane/figures.ts'
 import { createHealthMonitor } from '../elbv2/data-plane/health-monitor.ts'
@@ -90,6 +91,7 @@ export async function openLoadBalancing(
   const accessLogs = createAccessLogs(context)
   closers.push(() => accessLogs.close())
   const figures = createFigures()
+  const watch = createConnectionWatch(figures, accessLogs)
   const tables = createRoutingTable({ rows, dnsSuffix, log })
   const dir = await folderOf(settings)
   const onRequest = (record: RequestRecord) => {
@@ -111,7 +113,7 @@ export async function openLoadBalancing(
     provider: createElbv2Provider(context),
     rows,
     context,
-    edges: [createEdge({ table: tables.current, front, clock }), publicKeys],
+    edges: [createEdge({ table: tables.current, front, watch, clock }), publicKeys],
     registrar,
     figures,
     accessLogs,
@@ -119,7 +121,7 @@ export async function openLoadBalancing(
     live,
     open(reachedAt, reserved) {
       endpoint = reachedAt
-      const openers = openersOf({ context, front, live, dir, closers })
+      const openers = openersOf({ context, front, watch, live, dir, closers })
       listeners = openListeners(options, openers, tables.current, reserved)
       closers.push(() => listeners?.close(CLOSE_GRACE_MS))
     },

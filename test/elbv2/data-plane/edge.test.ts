@@ -14,7 +14,7 @@ const NAME = 'my-alb-1234567890.us-east-1.elb.localhost'
 /** A port that asks the edge first and answers `api` to what it does not claim. */
 async function apiPort(world: FrontWorld): Promise<number> {
   const table = () => world.tables.current()
-  const edge = createEdge({ table, front: world.front(), clock: systemClock })
+  const edge = createEdge({ table, front: world.front(), watch: world.watch, clock: systemClock })
   const server = createServer((req, res) => {
     const head = { method: req.method ?? '', url: req.url ?? '', headers: req.headers }
     if (edge.claims(head)) edge.web(req, res)

@@ -18,6 +18,7 @@ function listenersOf(world: FrontWorld, options: Partial<ListenersOptions> = {})
   const log: Logger = { ...silentLogger, warn: (message) => void warnings.push(message) }
   const http = createHttpPort({
     front: world.front(),
+    watch: world.watch,
     clock: systemClock,
     ids: systemIds,
     log: silentLogger,
@@ -212,7 +213,13 @@ test('createHttpPort: a client’s connection ends when it is as old as the bala
   const world = newWorld()
   const clock = new FakeClock()
   const openers = {
-    HTTP: createHttpPort({ front: world.front(), clock, ids: systemIds, log: silentLogger }),
+    HTTP: createHttpPort({
+      front: world.front(),
+      watch: world.watch,
+      clock,
+      ids: systemIds,
+      log: silentLogger,
+    }),
   }
   const { listeners } = listenersOf(world, { openers })
   const port = await deadPort()

@@ -63,6 +63,30 @@ test('tcp: bytes pass both ways, and a client that has ended its half still hear
   )
 })
 
+test('tcp: flows and their bytes are told, and targets that take none', async () => {
+  await withPort(
+    async (world) => world.to(world.group('g', [await world.serve(echo)])),
+    async ({ watch }, dial) => {
+      const client = dial()
+      client.write('ping')
+      await until(() => watch.bytes === 8)
+      assert.equal([watch.flows, watch.open], [1, 1])
+      client.end()
+      assert.is(await heardBy(client), 'pingbye')
+      await until(() => watch.open === 0)
+      assert.equal([watch.flows, watch.bytes, watch.unreachedGroups], [1, 11, []])
+    },
+  )
+  await withPort(
+    async (world) => world.to(world.group('dead', [await world.closedPort()])),
+    async ({ watch }, dial) => {
+      await heardBy(dial())
+      await until(() => watch.unreachedGroups.length > 0)
+      assert.equal([watch.flows, watch.unreachedGroups], [0, ['arn:group/dead']])
+    },
+  )
+})
+
 test('tcp: a target that has ended its half still hears its client', async () => {
   let heard: Promise<string> | undefined
   await withPort(
