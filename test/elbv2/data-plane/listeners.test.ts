@@ -190,6 +190,51 @@ test('createListeners: of two protocols on one port the oldest listener has it',
   assert.is(listeners.trouble(two), undefined)
 })
 
+test('createListeners: UDP has a number beside TCP, and TCP_UDP has it whole', async () => {
+  const world = newWorld()
+  const open: string[] = []
+  const opener =
+    (protocol: string): OpenListener =>
+    () => {
+      open.push(protocol)
+      const close = async () => void open.splice(open.indexOf(protocol), 1)
+      return Promise.resolve({ close })
+    }
+  const protocols = ['HTTP', 'UDP', 'TCP_UDP']
+  const openers = Object.fromEntries(protocols.map((each) => [each, opener(each)]))
+  const { listeners } = listenersOf(world, { openers, reserved: new Map([[53, 'somebody']]) })
+  const nlb = (name: string) => world.balancer(name, {}, { type: 'network' })
+  const [web, web2] = [world.balancer('web'), world.balancer('web2')]
+  const [dns, late, both] = [nlb('dns'), nlb('late'), nlb('both')]
+  const forward = forwardTo(world.putGroup())
+  const all = [
+    world.listener(web, fixed('200'), { port: 7000 }),
+    world.listener(dns, forward, { port: 7000, protocol: 'UDP' }),
+  ]
+  world.listener(web2, fixed('200'), { port: 7000 })
+  world.listener(late, forward, { port: 7000, protocol: 'UDP' })
+  world.listener(both, forward, { port: 7000, protocol: 'TCP_UDP' })
+  world.listener(dns, forward, { port: 53, protocol: 'UDP' })
+  await listeners.idle()
+  assert.equal(open, ['HTTP', 'UDP', 'UDP'])
+  for (const arn of [web, web2, dns]) assert.is(listeners.trouble(arn), undefined)
+  const trouble = 'listener port 7000: load balancer'
+  assert.is(listeners.trouble(late), `${trouble} dns has it for UDP`)
+  assert.is(listeners.trouble(both), `${trouble} web has it for HTTP`)
+
+  for (const arn of all) world.rows.listeners.delete(arn)
+  world.rows.loadBalancers.delete(late)
+  for (const row of [...world.rows.listeners.by('loadBalancer', late)]) {
+    world.rows.listeners.delete(row.arn)
+  }
+  for (const row of [...world.rows.listeners.by('loadBalancer', web2)]) {
+    world.rows.listeners.delete(row.arn)
+  }
+  await listeners.idle()
+  assert.equal(open, ['UDP', 'TCP_UDP'])
+  assert.is(listeners.trouble(both), undefined)
+})
+
 test('createListeners: a protocol that nobody opens is said; switched off, nothing is opened', async () => {
   const world = newWorld()
   const { listeners } = listenersOf(world)
