@@ -37,7 +37,7 @@ import { createScriptedTargets, noScripts } from './scripted-targets.ts'
 import { secretKey } from './secret.ts'
 import type { Settings } from './settings.ts'
 import { balancingDirOf } from './storage.ts'
-import { createTargetRegistrar, targetAddress } from './target-registrar.ts'
+import { createTargetRegistrar, targetAddress, type Whereabouts } from './target-registrar.ts'
 
 export interface LoadBalancingOptions {
   readonly settings: Settings
@@ -74,9 +74,9 @@ export async function openLoadBalancing(
   const { settings, store, clock, ids, log } = options
   const dnsSuffix = settings.elbDomain
   const rows = openElbv2Rows(store)
-  const parts = trafficOf(options, rows, closers)
-  const { live, monitor, scripts } = parts
   let listeners: Listeners | undefined
+  const parts = trafficOf(options, rows, (...port) => listeners?.reachedAt(...port), closers)
+  const { live, monitor, scripts } = parts
   let endpoint = ''
   const facts: LiveFacts = {
     targetHealth: (target) => scripts.healthOf(target) ?? monitor.healthOf(target),
@@ -135,18 +135,24 @@ function startLifecycle(context: Elbv2Context, closers: Closers): void {
 }
 
 /** Targets and what health checks find of them, both at work. */
-function trafficOf(options: LoadBalancingOptions, rows: Elbv2Rows, closers: Closers) {
+function trafficOf(
+  options: LoadBalancingOptions,
+  rows: Elbv2Rows,
+  balancerAddress: Whereabouts['balancerAddress'],
+  closers: Closers,
+) {
   const { settings, store, clock, log, ecs, runtime } = options
   const callBackend = createBackendCaller(settings.backend)
   const lambda = createLambdaForwarder({ callBackend, log })
   // Every machine is this one where the runtime tells of no others.
   const nodeAddress = () => runtime.nodes()[0]?.address
+  const where = { ecs, nodeAddress, balancerAddress }
   const live = createLiveTargets({
     rows,
     store,
     clock,
     log,
-    addressOf: (row: TargetRow, group) => targetAddress(ecs, nodeAddress, row, group),
+    addressOf: (row: TargetRow, group) => targetAddress(where, row, group),
   })
   const usage = createGroupUsage(rows, store)
   const monitor = createHealthMonitor({

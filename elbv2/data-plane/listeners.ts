@@ -22,6 +22,11 @@ export interface Listeners {
   update(): void
   /** Why listeners of a load balancer are not reached on their own ports; undefined where all are. */
   trouble(loadBalancerArn: string): string | undefined
+  /**
+   * The host where a connection to this port of the load balancer reaches it though it names none;
+   * undefined where the port is not open, or others are reached there so.
+   */
+  reachedAt(loadBalancerArn: string, number: number): string | undefined
   /** Closes every port; what is under way may finish for `graceMs`. */
   close(graceMs: number): Promise<void>
   /** Settles when nothing is being opened or closed; what failed and waits for another try is idle. */
@@ -40,6 +45,8 @@ const TRANSPORTS: Readonly<Record<string, readonly Transport[]>> = {
   TCP_UDP: ['tcp', 'udp'],
   TCP_QUIC: ['tcp', 'udp'],
 }
+/** Addresses that are listened on and cannot be connected to everywhere, with what is meant. */
+const EVERYWHERE: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' }
 const STREAM: readonly Transport[] = ['tcp']
 
 export function createListeners(options: ListenersOptions): Listeners {
@@ -100,9 +107,17 @@ export function createListeners(options: ListenersOptions): Listeners {
     return reasons.length > 0 ? reasons.join('; ') : undefined
   }
 
+  function reachedAt(arn: string, number: number): string | undefined {
+    const port = ports.get(keyOf(number, 'tcp'))
+    const [oldest] = port?.current() ?? []
+    const isTheirs = port?.isOpen && oldest?.balancer.row.arn === arn
+    return isTheirs ? (EVERYWHERE[options.host] ?? options.host) : undefined
+  }
+
   return {
     update,
     trouble,
+    reachedAt,
     async close(graceMs) {
       closed = true
       await Promise.all([...ports.values()].map((port) => port.close(graceMs)))

@@ -98,6 +98,22 @@ test('createListeners: balancers share a port by Host; who names none of them ge
   assert.equal([listeners.trouble(one), listeners.trouble(two)], [undefined, undefined])
 })
 
+test('createListeners: a balancer is reached without its name where its port is open and it is the oldest', async () => {
+  const world = newWorld()
+  const { listeners } = listenersOf(world)
+  const port = await deadPort()
+  const [one, two] = [world.balancer('one'), world.balancer('two')]
+  const first = world.listener(one, fixed('200'), { port })
+  world.listener(two, fixed('200'), { port })
+  assert.is(listeners.reachedAt(one, port), undefined)
+  await listeners.idle()
+  assert.is(listeners.reachedAt(one, port), '127.0.0.1')
+  assert.is(listeners.reachedAt(two, port), undefined)
+  world.rows.listeners.delete(first)
+  assert.is(listeners.reachedAt(two, port), '127.0.0.1')
+  assert.is(listenersOf(world, { enabled: false }).listeners.reachedAt(two, port), undefined)
+})
+
 test('createListeners: a port that is taken is said once, and had as soon as it is free', async () => {
   const world = newWorld()
   const port = await deadPort()
