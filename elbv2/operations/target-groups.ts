@@ -2,9 +2,10 @@ import type * as sdk from '@aws-sdk/client-elastic-load-balancing-v2'
 import type { Scope } from '../../gateway/core/arn.ts'
 import type { Call, Handler } from '../../gateway/core/provider.ts'
 import { groupUsers } from '../associations.ts'
-import { allAttributes, checkedAttributes, TARGET_GROUP_ATTRIBUTES } from '../attributes.ts'
+import { checkedAttributes, TARGET_GROUP_ATTRIBUTES } from '../attributes.ts'
 import type { Elbv2Context } from '../context.ts'
 import { fault, invalidConfiguration, validationError } from '../faults.ts'
+import { carriesDatagrams, groupAttributes } from '../group-attributes.ts'
 import { checkedHealthCheck } from '../health-check-rules.ts'
 import { newTargetGroupArn } from '../names.ts'
 import { vpcExists } from '../network.ts'
@@ -174,7 +175,7 @@ function groupView(
 }
 
 function attributesView(row: TargetGroupRow) {
-  const all = allAttributes(TARGET_GROUP_ATTRIBUTES, groupKind(row), row.attributes)
+  const all = groupAttributes(row)
   return { Attributes: Object.entries(all).map(([Key, Value]) => ({ Key, Value })) }
 }
 
@@ -191,7 +192,7 @@ function settingsOf(row: TargetGroupRow): string {
 
 /** Attributes that AWS lets nobody set together. */
 function checkTogether(row: TargetGroupRow): void {
-  const all: Attributes = allAttributes(TARGET_GROUP_ATTRIBUTES, groupKind(row), row.attributes)
+  const all: Attributes = groupAttributes(row)
   const algorithm = all['load_balancing.algorithm.type']
   if (all['stickiness.enabled'] === 'true') {
     if (all['stickiness.type'] === 'app_cookie' && !all['stickiness.app_cookie.cookie_name']) {
@@ -202,6 +203,11 @@ function checkTogether(row: TargetGroupRow): void {
     if (row.protocol === 'TLS') {
       throw invalidConfiguration("Stickiness is not supported with protocol 'TLS'")
     }
+  }
+  if (carriesDatagrams(row) && all['preserve_client_ip.enabled'] === 'false') {
+    throw invalidConfiguration(
+      'preserve_client_ip.enabled cannot be false if the target group protocol is UDP or TCP_UDP',
+    )
   }
   const slowStart = all['slow_start.duration_seconds'] ?? '0'
   if (slowStart !== '0' && algorithm !== undefined && algorithm !== 'round_robin') {
