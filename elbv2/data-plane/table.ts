@@ -103,10 +103,8 @@ export function createRoutingTable({ rows: stored, dnsSuffix, log }: RoutingTabl
     return balancer
   }
 
-  /** Listeners of network and gateway load balancers have their default rule alone. */
   function rulesOf(listener: ListenerRow): readonly LiveRule[] {
     const last = defaultRule(listener, rejected)
-    if (listener.protocol !== 'HTTP' && listener.protocol !== 'HTTPS') return [last]
     const rules = [...rows.rules.by('listener', listener.arn)]
       .sort((one, other) => one.priority - other.priority)
       .map((row) => liveRule(row, rejected))

@@ -289,14 +289,15 @@ test('createRoutingTable: default actions that cannot be compiled answer 500', (
   assert.is(world.logged.length, 1)
 })
 
-test('createRoutingTable: network load balancers have their default rule, gateway ones no port', () => {
+test('createRoutingTable: network load balancers have rules, gateway ones no port', () => {
   const world = new TableWorld((it) => {
+    const conditions = [{ Field: 'source-ip', SourceIpConfig: { IpAddressType: 'ipv6' as const } }]
     const tcp = listenerRow('net', 53, { protocol: 'TCP_UDP' })
-    it.put(balancerRow('net', { type: 'network' }), tcp, ruleRow(tcp.arn, 1))
+    it.put(balancerRow('net', { type: 'network' }), tcp, ruleRow(tcp.arn, 1, { conditions }))
     const { port: _, protocol: __, ...geneve } = listenerRow('gwy', 0)
     it.put(balancerRow('gwy', { type: 'gateway' }), geneve)
   })
-  assert.equal(world.rules('net'), ['0'])
+  assert.equal(world.rules('net'), ['1', '0'])
   assert.equal([...world.tables.current().byPort.keys()], [53])
   assert.is(world.live('gwy')?.listeners.length, 1)
 })
