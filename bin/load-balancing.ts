@@ -5,6 +5,7 @@ import type { EcsRows } from '../ecs/rows.ts'
 import type { TargetRegistrar } from '../ecs/targets.ts'
 import type { Elbv2Context, LiveFacts } from '../elbv2/context.ts'
 import { type AccessLogs, createAccessLogs } from '../elbv2/data-plane/access-log.ts'
+import { type Anomalies, createAnomalies } from '../elbv2/data-plane/anomalies.ts'
 import { createConnectionWatch } from '../elbv2/data-plane/connection-watch.ts'
 import { createEdge } from '../elbv2/data-plane/edge.ts'
 import { createFigures, type Figures } from '../elbv2/data-plane/figures.ts'
@@ -76,10 +77,11 @@ export async function openLoadBalancing(
   const rows = openElbv2Rows(store)
   let listeners: Listeners | undefined
   const parts = trafficOf(options, rows, (...port) => listeners?.reachedAt(...port), closers)
-  const { live, monitor, scripts } = parts
+  const { live, monitor, scripts, anomalies } = parts
   let endpoint = ''
   const facts: LiveFacts = {
     targetHealth: (target) => scripts.healthOf(target) ?? monitor.healthOf(target),
+    anomaly: anomalies.detection,
     trouble: (arn) => listeners?.trouble(arn),
   }
   const context: Elbv2Context = {
@@ -88,18 +90,11 @@ export async function openLoadBalancing(
       return endpoint
     },
   }
-  const accessLogs = createAccessLogs(context)
-  closers.push(() => accessLogs.close())
-  const figures = createFigures()
-  const watch = createConnectionWatch(figures, accessLogs)
-  const tables = createRoutingTable({ rows, dnsSuffix, log })
+  const { accessLogs, figures, watch, onRequest } = recordersOf(context, anomalies, closers)
   const dir = await folderOf(settings)
-  const onRequest = (record: RequestRecord) => {
-    figures.onRequest(record)
-    accessLogs.onRequest(record)
-  }
   const made = { ...options, ...parts, key: await secretKey(dir), dnsSuffix, closers }
   const { front, publicKeys } = createFront(made, onRequest)
+  const tables = createRoutingTable({ rows, dnsSuffix, log })
   closers.push(
     store.onChange((changes) => {
       if (tables.update(changes)) listeners?.update()
@@ -124,6 +119,23 @@ export async function openLoadBalancing(
       const openers = openersOf({ context, front, watch, live, dir, closers })
       listeners = openListeners(options, openers, tables.current, reserved)
       closers.push(() => listeners?.close(CLOSE_GRACE_MS))
+    },
+  }
+}
+
+/** What hears of each request and each connection. */
+function recordersOf(context: Elbv2Context, anomalies: Anomalies, closers: Closers) {
+  const accessLogs = createAccessLogs(context)
+  closers.push(() => accessLogs.close())
+  const figures = createFigures()
+  return {
+    accessLogs,
+    figures,
+    watch: createConnectionWatch(figures, accessLogs),
+    onRequest(record: RequestRecord) {
+      figures.onRequest(record)
+      anomalies.onRequest(record)
+      accessLogs.onRequest(record)
     },
   }
 }
@@ -174,7 +186,14 @@ function trafficOf(
   closers.push(() => usage.close())
   const simulated = runtime.name === 'simulated'
   const scripts = simulated ? createScriptedTargets(ecs, clock) : noScripts
-  return { callBackend, lambda, live, monitor, scripts }
+  return {
+    callBackend,
+    lambda,
+    live,
+    monitor,
+    scripts,
+    anomalies: createAnomalies({ live, clock }),
+  }
 }
 
 function probeTimeoutMs({ row }: LiveGroup): number {
