@@ -33,6 +33,19 @@ function get(host: string, target = '/'): string {
   return `GET ${target} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`
 }
 
+test('createEdge: a connection to the API port is told with its first request for a balancer', async () => {
+  const world = newWorld()
+  world.listener(world.balancer(), fixed('200', 'alb'))
+  const port = await apiPort(world)
+  await world.ask(port, get('localhost'))
+  assert.is(world.watch.records.length, 0)
+  await world.ask(port, get(NAME))
+  assert.equal(
+    world.watch.records.map((told) => [told.balancer.row.name, told.port, told.failure]),
+    [['my-alb', 80, undefined]],
+  )
+})
+
 test('createEdge: claims names of load balancers that exist, whatever their case and port', async () => {
   const world = newWorld()
   const balancer = world.balancer()
