@@ -30,6 +30,7 @@ import type { Ids } from '../gateway/core/ids.ts'
 import type { Logger } from '../gateway/core/log.ts'
 import type { Provider } from '../gateway/core/provider.ts'
 import type { Store } from '../gateway/core/store.ts'
+import type { ComponentHealth } from '../gateway/health.ts'
 import { createBackendCaller } from './backend-caller.ts'
 import { createFront } from './http-front.ts'
 import { openersOf } from './listener-ports.ts'
@@ -61,6 +62,8 @@ export interface LoadBalancing {
   readonly accessLogs: AccessLogs
   readonly table: () => RoutingTable
   readonly live: LiveTargets
+  /** Degraded while a listener's own port cannot be opened. */
+  readonly health: () => ComponentHealth
   /** Opens the listeners' own ports, once it is known where KECS itself is reached. */
   open(endpoint: string, reserved: ReadonlyMap<number, string>): void
 }
@@ -102,18 +105,18 @@ export async function openLoadBalancing(
   )
   startLifecycle(context, closers)
   const { ecs } = options
-  const healthOf = facts.targetHealth
-  const registrar = createTargetRegistrar({ ecs, elbv2: rows, live, healthOf, scripts, clock })
+  const targets = { ecs, elbv2: rows, live, healthOf: facts.targetHealth, scripts, clock }
   return {
     provider: createElbv2Provider(context),
     rows,
     context,
     edges: [createEdge({ table: tables.current, front, watch, clock }), publicKeys],
-    registrar,
+    registrar: createTargetRegistrar(targets),
     figures,
     accessLogs,
     table: tables.current,
     live,
+    health: () => healthOf(tables.current(), facts),
     open(reachedAt, reserved) {
       endpoint = reachedAt
       const openers = openersOf({ context, front, watch, live, dir, closers })
@@ -138,6 +141,14 @@ function recordersOf(context: Elbv2Context, anomalies: Anomalies, closers: Close
       accessLogs.onRequest(record)
     },
   }
+}
+
+function healthOf({ byArn }: RoutingTable, { trouble }: LiveFacts): ComponentHealth {
+  for (const [arn, { row }] of byArn) {
+    const detail = trouble(arn)
+    if (detail !== undefined) return { status: 'degraded', detail: `${row.name}: ${detail}` }
+  }
+  return { status: 'up', detail: `${byArn.size} load balancers` }
 }
 
 function startLifecycle(context: Elbv2Context, closers: Closers): void {

@@ -172,6 +172,7 @@ function watched(made: Made, closers: Closers): Parts {
     { name: 'store', essential: true, check: storage.health },
     { name: 'runtime', essential: false, check: () => runtime.health() },
     { name: 'reconciler', essential: true, check: () => reconciler.health() },
+    { name: 'listeners', essential: false, check: () => balancing.health() },
     { name: 'backend', essential: false, check: () => backend.health() },
   ])
   closers.push(() => health.stop())

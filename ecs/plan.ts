@@ -217,7 +217,7 @@ export function stopEvents(
     .filter(({ failed }) => failed)
     .flatMap(({ task, troubles }) =>
       troubles
-        ? troubles.map((trouble) => says.targetUnhealthy(service, trouble))
+        ? troubles.map((trouble) => says.targetUnhealthy(service, task, trouble))
         : [says.taskUnhealthy(service, task)],
     )
   return [...unhealthy, says.tasksStopped(service, tasks)]

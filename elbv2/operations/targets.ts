@@ -1,6 +1,6 @@
 import type * as sdk from '@aws-sdk/client-elastic-load-balancing-v2'
 import type { Call, Handler } from '../../gateway/core/provider.ts'
-import { groupUsers } from '../associations.ts'
+import { isUsed } from '../associations.ts'
 import type { Elbv2Context } from '../context.ts'
 import type { TargetHealth } from '../data-plane/model.ts'
 import { validationError } from '../faults.ts'
@@ -45,7 +45,7 @@ export function targetHandlers(context: Elbv2Context): Record<string, Handler> {
 
   function describeHealth(input: sdk.DescribeTargetHealthInput, call: Call) {
     const group = findTargetGroup(rows, call, input.TargetGroupArn)
-    const isUsed = groupUsers(rows, call).has(group.arn)
+    const used = isUsed(rows, group.arn)
     const include = new Set<string>(input.Include ?? [])
     const tellsAnomalies =
       groupKind(group) === 'application' && (include.has('AnomalyDetection') || include.has('All'))
@@ -53,7 +53,7 @@ export function targetHandlers(context: Elbv2Context): Record<string, Handler> {
       ...healthView(group, target, health),
       ...(tellsAnomalies && { AnomalyDetection: row ? live.anomaly(row) : normal }),
     })
-    const registered = (row: TargetRow) => describe(targetView(row), healthOf(row, isUsed), row)
+    const registered = (row: TargetRow) => describe(targetView(row), healthOf(row, used), row)
     if (!input.Targets?.length) {
       const all = [...rows.targets.by('group', group.arn)]
       return { TargetHealthDescriptions: all.map(registered) }
@@ -66,9 +66,9 @@ export function targetHandlers(context: Elbv2Context): Record<string, Handler> {
     return { TargetHealthDescriptions: asked }
   }
 
-  function healthOf(row: TargetRow, isUsed: boolean): TargetHealth {
+  function healthOf(row: TargetRow, used: boolean): TargetHealth {
     if (row.drainingSinceMs !== undefined) return DRAINING
-    return isUsed ? live.targetHealth(row) : UNUSED
+    return used ? live.targetHealth(row) : UNUSED
   }
 
   return {

@@ -169,7 +169,7 @@ serve('status: of a running kecs, as text and as JSON', async ({ shop }) => {
   assert.is(status.dataDir, null)
   assert.equal(
     status.health.components.map((part: { name: string }) => part.name),
-    ['store', 'runtime', 'reconciler', 'backend'],
+    ['store', 'runtime', 'reconciler', 'listeners', 'backend'],
   )
 })
 

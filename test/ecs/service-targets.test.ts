@@ -1,5 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { RegistrationError } from '../../ecs/targets.ts'
 import { FakeTargets } from './fake-targets.ts'
 import { create, messages, update } from './service-world.ts'
 import { type Answer, World } from './world.ts'
@@ -62,7 +63,13 @@ test('service: a task that ends by itself is taken out of its groups', async () 
   world.runtime.crash(arn.slice(-32))
   await world.settle(3000)
   assert.not.ok(targets.states.has(arn))
-  assert.match(messages(await world.service()).join(), /deregistered 1 targets/)
+  // The newest first.
+  const told = messages(await world.service()).reverse()
+  const deregistered = told.findIndex((text) => text.includes('deregistered 1 targets'))
+  assert.is(
+    told[deregistered + 1],
+    '(service s, taskSet ecs-svc/N) has begun draining connections on 1 tasks.',
+  )
   await world.close()
 })
 
@@ -80,7 +87,29 @@ test('service: a task whose target is unhealthy is replaced, and both are told i
   assert.is.not((await arnsOf(world))[0], arn)
   assert.match(
     messages(await world.service()).join('\n'),
-    /\(service s\) \(port 80\) is unhealthy in \(target-group .*\) due to \(reason Request timed out\)/,
+    /\(service s\) \(task\) \(port 80\) is unhealthy in \(target-group .*\) due to \(reason Request timed out\)/,
+  )
+  await world.close()
+})
+
+test('service: tells which group a task cannot be registered with, and the instance of a bad target', async () => {
+  const { world, targets } = await balanced({ desiredCount: 1 })
+  await world.settle(3000)
+  const [arn = ''] = await arnsOf(world)
+  targets.instanceId = 'i-0123456789abcdef0'
+  targets.found(arn, 'unhealthy')
+  targets.refusal = new RegistrationError('some-group', 'Target group not found')
+  await world.settle(6000)
+  const told = messages(await world.service())
+  assert.ok(
+    told.includes(
+      '(service s) failed to register targets in (target-group some-group) with (error Target group not found)',
+    ),
+    told.join(),
+  )
+  assert.match(
+    told.join(),
+    /\(service s\) \(instance i-0123456789abcdef0\) \(port 80\) is unhealthy in/,
   )
   await world.close()
 })
@@ -118,7 +147,6 @@ test('UpdateService: what runs is kept until the new tasks’ targets are health
 
 test('CreateService: refuses groups that are not there, not in use or for other targets', async () => {
   const { world, targets } = await balanced()
-  world.describeTargetGroup = (arn) => targets.describe(arn)
   const refused = (targetGroupArn: string) =>
     world.fault('CreateService', {
       cluster: 'c',
@@ -127,6 +155,11 @@ test('CreateService: refuses groups that are not there, not in use or for other 
       desiredCount: 1,
       loadBalancers: [{ targetGroupArn, containerName: 'app', containerPort: 80 }],
     })
+  const asked: object[] = []
+  world.describeTargetGroup = (arn, { account, region }) => {
+    asked.push({ account, region })
+    return targets.describe(arn)
+  }
   assert.is(
     await refused('gone'),
     'InvalidParameterException: The target group with targetGroupArn gone was not found.',
@@ -138,6 +171,47 @@ test('CreateService: refuses groups that are not there, not in use or for other 
   assert.is(
     await refused('targetgroup/ip'),
     'InvalidParameterException: The provided target group targetgroup/ip has target type ip, which is incompatible with the bridge network mode specified in the task definition.',
+  )
+  // Groups of others are not there for this caller.
+  assert.equal(asked[0], { account: '000000000000', region: 'us-east-1' })
+  await world.close()
+})
+
+test('CreateService, UpdateService: at most five groups of named containers, and a grace period only for them', async () => {
+  const { world } = await balanced()
+  const plain = { cluster: 'c', serviceName: 'p', taskDefinition: 'web', desiredCount: 0 }
+  const many = {
+    ...plain,
+    loadBalancers: [1, 2, 3, 4, 5, 6].map((number) => ({
+      targetGroupArn: `${FakeTargets.group}${number}`,
+      containerName: 'app',
+      containerPort: 80,
+    })),
+  }
+  const tooMany = 'InvalidParameterException: load balancers can have at most 5 items.'
+  assert.is(await world.fault('CreateService', many), tooMany)
+  for (const part of [{ containerName: 'app' }, { containerPort: 80 }]) {
+    const loadBalancers = [{ targetGroupArn: FakeTargets.group, ...part }]
+    assert.is(
+      await world.fault('CreateService', { ...plain, loadBalancers }),
+      'InvalidParameterException: A load balancer must name a containerName and a containerPort.',
+    )
+  }
+  const noBalancers =
+    'InvalidParameterException: Health check grace period is only valid for services configured to use load balancers'
+  const grace = { healthCheckGracePeriodSeconds: 30 }
+  assert.is(await world.fault('CreateService', { ...plain, ...grace }), noBalancers)
+  await create(world, { ...plain })
+  const change = { cluster: 'c', service: 'p' }
+  assert.is(await world.fault('UpdateService', { ...change, ...grace }), noBalancers)
+  assert.is(
+    await world.fault('UpdateService', { ...change, loadBalancers: many.loadBalancers }),
+    tooMany,
+  )
+  await world.call('UpdateService', { ...change, loadBalancers: BALANCERS, ...grace })
+  assert.match(
+    await world.fault('UpdateService', { ...change, healthCheckGracePeriodSeconds: -1 }),
+    /^InvalidParameterException: Health check grace period must be between 0 and/,
   )
   await world.close()
 })
