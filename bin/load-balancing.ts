@@ -5,6 +5,8 @@ import type { EcsRows } from '../ecs/rows.ts'
 import type { TargetRegistrar } from '../ecs/targets.ts'
 import type { Elbv2Context, LiveFacts } from '../elbv2/context.ts'
 import { type AccessLogs, createAccessLogs } from '../elbv2/data-plane/access-log.ts'
+import { type Anomalies, createAnomalies } from '../elbv2/data-plane/anomalies.ts'
+import { createConnectionWatch } from '../elbv2/data-plane/connection-watch.ts'
 import { createEdge } from '../elbv2/data-plane/edge.ts'
 import { createFigures, type Figures } from '../elbv2/data-plane/figures.ts'
 import { createHealthMonitor } from '../elbv2/data-plane/health-monitor.ts'
@@ -37,7 +39,7 @@ import { createScriptedTargets, noScripts } from './scripted-targets.ts'
 import { secretKey } from './secret.ts'
 import type { Settings } from './settings.ts'
 import { balancingDirOf } from './storage.ts'
-import { createTargetRegistrar, targetAddress } from './target-registrar.ts'
+import { createTargetRegistrar, targetAddress, type Whereabouts } from './target-registrar.ts'
 
 export interface LoadBalancingOptions {
   readonly settings: Settings
@@ -77,11 +79,12 @@ export async function openLoadBalancing(
   const dnsSuffix = settings.elbDomain
   const rows = openElbv2Rows(store)
   let listeners: Listeners | undefined
-  const parts = trafficOf(options, rows, closers, (...of) => listeners?.address(...of))
-  const { live, monitor, scripts } = parts
+  const parts = trafficOf(options, rows, (...port) => listeners?.reachedAt(...port), closers)
+  const { live, monitor, scripts, anomalies } = parts
   let endpoint = ''
   const facts: LiveFacts = {
     targetHealth: (target) => scripts.healthOf(target) ?? monitor.healthOf(target),
+    anomaly: anomalies.detection,
     trouble: (arn) => listeners?.trouble(arn),
   }
   const context: Elbv2Context = {
@@ -90,17 +93,11 @@ export async function openLoadBalancing(
       return endpoint
     },
   }
-  const accessLogs = createAccessLogs(context)
-  closers.push(() => accessLogs.close())
-  const figures = createFigures()
-  const tables = createRoutingTable({ rows, dnsSuffix, log })
+  const { accessLogs, figures, watch, onRequest } = recordersOf(context, anomalies, closers)
   const dir = await folderOf(settings)
-  const onRequest = (record: RequestRecord) => {
-    figures.onRequest(record)
-    accessLogs.onRequest(record)
-  }
   const made = { ...options, ...parts, key: await secretKey(dir), dnsSuffix, closers }
   const { front, publicKeys } = createFront(made, onRequest)
+  const tables = createRoutingTable({ rows, dnsSuffix, log })
   closers.push(
     store.onChange((changes) => {
       if (tables.update(changes)) listeners?.update()
@@ -113,7 +110,7 @@ export async function openLoadBalancing(
     provider: createElbv2Provider(context),
     rows,
     context,
-    edges: [createEdge({ table: tables.current, front, clock }), publicKeys],
+    edges: [createEdge({ table: tables.current, front, watch, clock }), publicKeys],
     registrar: createTargetRegistrar(targets),
     figures,
     accessLogs,
@@ -122,9 +119,26 @@ export async function openLoadBalancing(
     health: () => healthOf(tables.current(), facts),
     open(reachedAt, reserved) {
       endpoint = reachedAt
-      const openers = openersOf({ context, front, live, dir, closers })
+      const openers = openersOf({ context, front, watch, live, dir, closers })
       listeners = openListeners(options, openers, tables.current, reserved)
       closers.push(() => listeners?.close(CLOSE_GRACE_MS))
+    },
+  }
+}
+
+/** What hears of each request and each connection. */
+function recordersOf(context: Elbv2Context, anomalies: Anomalies, closers: Closers) {
+  const accessLogs = createAccessLogs(context)
+  closers.push(() => accessLogs.close())
+  const figures = createFigures()
+  return {
+    accessLogs,
+    figures,
+    watch: createConnectionWatch(figures, accessLogs),
+    onRequest(record: RequestRecord) {
+      figures.onRequest(record)
+      anomalies.onRequest(record)
+      accessLogs.onRequest(record)
     },
   }
 }
@@ -147,23 +161,21 @@ function startLifecycle(context: Elbv2Context, closers: Closers): void {
 function trafficOf(
   options: LoadBalancingOptions,
   rows: Elbv2Rows,
+  balancerAddress: Whereabouts['balancerAddress'],
   closers: Closers,
-  listenerAddress: Listeners['address'],
 ) {
   const { settings, store, clock, log, ecs, runtime } = options
   const callBackend = createBackendCaller(settings.backend)
   const lambda = createLambdaForwarder({ callBackend, log })
   // Every machine is this one where the runtime tells of no others.
   const nodeAddress = () => runtime.nodes()[0]?.address
+  const where = { ecs, nodeAddress, balancerAddress }
   const live = createLiveTargets({
     rows,
     store,
     clock,
     log,
-    addressOf: (row: TargetRow, group) =>
-      group.targetType === 'alb'
-        ? listenerAddress(row.id, row.port ?? 0)
-        : targetAddress(ecs, nodeAddress, row, group),
+    addressOf: (row: TargetRow, group) => targetAddress(where, row, group),
   })
   const usage = createGroupUsage(rows, store)
   const monitor = createHealthMonitor({
@@ -185,7 +197,14 @@ function trafficOf(
   closers.push(() => usage.close())
   const simulated = runtime.name === 'simulated'
   const scripts = simulated ? createScriptedTargets(ecs, clock) : noScripts
-  return { callBackend, lambda, live, monitor, scripts }
+  return {
+    callBackend,
+    lambda,
+    live,
+    monitor,
+    scripts,
+    anomalies: createAnomalies({ live, clock }),
+  }
 }
 
 function probeTimeoutMs({ row }: LiveGroup): number {

@@ -83,6 +83,7 @@ async function build(options: GatewayOptions, closers: Closers): Promise<Omit<Ru
     dataDir: settings.dataDir,
     runtime: runtime.name,
     honesty: runtime.honesty,
+    listenerHost: settings.listenerHost,
     backend: settings.backend,
   })
   const { api, admin } = createDoors(parts, facts, closers)

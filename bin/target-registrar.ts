@@ -145,17 +145,26 @@ export function createTargetRegistrar(options: RegistrarOptions): TargetRegistra
   }
 }
 
+/** Who knows where targets are that have no address of their own. */
+export interface Whereabouts {
+  readonly ecs: EcsRows
+  /** Of the machine that a runtime has for a container instance. */
+  nodeAddress(instance: ContainerInstanceRow): string | undefined
+  /** Where that port of a load balancer is open. */
+  balancerAddress(loadBalancerArn: string, port: number): string | undefined
+}
+
 /**
- * Where a target is reached: an address is its own; an instance is the machine that a runtime has
- * for the container instance of that id. Undefined: nobody here knows.
+ * Where a target is reached: an address is its own; an instance is the machine for the container
+ * instance of that id; a load balancer is where its listeners are. Undefined: nobody here knows.
  */
 export function targetAddress(
-  ecs: EcsRows,
-  nodeAddress: (instance: ContainerInstanceRow) => string | undefined,
+  { ecs, nodeAddress, balancerAddress }: Whereabouts,
   row: TargetRow,
   group: TargetGroupRow,
 ): string | undefined {
   if (isIP(row.id) !== 0) return row.id
+  if (group.targetType === 'alb') return balancerAddress(row.id, row.port ?? group.port ?? 0)
   if (group.targetType !== 'instance') return undefined
   for (const instance of ecs.containerInstances.by('ec2Instance', row.id)) {
     if (instance.status !== 'INACTIVE') return nodeAddress(instance)

@@ -56,6 +56,10 @@ export class Port implements PortListeners {
     return this.#byName.get(hostName(host)) ?? oldest
   }
 
+  get isOpen(): boolean {
+    return this.#open !== undefined
+  }
+
   /** Undefined where nobody wants the port any more. */
   want(wish: PortWish | undefined): void {
     this.#wish = wish
@@ -79,11 +83,6 @@ export class Port implements PortListeners {
     return isTheirs && this.#trouble !== undefined
       ? `listener port ${this.port}: ${this.#trouble}`
       : undefined
-  }
-
-  /** Whether whoever connects and names no load balancer reaches this one. */
-  isOpenFor(loadBalancerArn: string): boolean {
-    return this.#open !== undefined && this.#listeners[0]?.balancer.row.arn === loadBalancerArn
   }
 
   async idle(): Promise<void> {

@@ -1,9 +1,10 @@
 import type * as sdk from '@aws-sdk/client-elastic-load-balancing-v2'
 import type { Call, Handler } from '../../gateway/core/provider.ts'
 import { groupsOfBalancer, isUsed, usersOf } from '../associations.ts'
-import { allAttributes, checkedAttributes, TARGET_GROUP_ATTRIBUTES } from '../attributes.ts'
+import { checkedAttributes, TARGET_GROUP_ATTRIBUTES } from '../attributes.ts'
 import type { Elbv2Context } from '../context.ts'
 import { fault, invalidConfiguration, validationError } from '../faults.ts'
+import { carriesDatagrams, groupAttributes } from '../group-attributes.ts'
 import { checkedHealthCheck } from '../health-check-rules.ts'
 import { newTargetGroupArn } from '../names.ts'
 import { vpcExists } from '../network.ts'
@@ -22,7 +23,6 @@ import { checkedTags } from '../tags.ts'
 import { checkedName, checkedTraffic, type GroupTraffic } from '../target-group-input.ts'
 
 const STICKINESS_TYPE = 'stickiness.type'
-const PRESERVE_CLIENT_IP = 'preserve_client_ip.enabled'
 
 /** Target groups and their attributes. Which load balancers use one is derived, never stored. */
 export function targetGroupHandlers(context: Elbv2Context): Record<string, Handler> {
@@ -48,7 +48,7 @@ export function targetGroupHandlers(context: Elbv2Context): Record<string, Handl
       name,
       ...traffic,
       healthCheck: checkedHealthCheck(traffic, input),
-      attributes: ownDefaults(traffic),
+      attributes: {},
       tags: checkedTags(input.Tags),
       createdAtMs: clock.now(),
     }
@@ -173,7 +173,7 @@ function groupView(row: TargetGroupRow, users: Iterable<string>): sdk.TargetGrou
 }
 
 function attributesView(row: TargetGroupRow) {
-  const all = allAttributes(TARGET_GROUP_ATTRIBUTES, groupKind(row), row.attributes)
+  const all = groupAttributes(row)
   return { Attributes: Object.entries(all).map(([Key, Value]) => ({ Key, Value })) }
 }
 
@@ -186,12 +186,6 @@ function settingsOf(row: TargetGroupRow): string {
     [enabled, path, intervalSeconds, timeoutSeconds, matcher?.HttpCode, matcher?.GrpcCode],
     [check.protocol, check.port, check.healthyThreshold, check.unhealthyThreshold],
   ])
-}
-
-/** Where a group differs from others of its kind: only addresses reached by TCP hide their clients. */
-function ownDefaults({ targetType, protocol }: GroupTraffic): Attributes {
-  const hides = targetType === 'ip' && (protocol === 'TCP' || protocol === 'TLS')
-  return hides ? { [PRESERVE_CLIENT_IP]: 'false' } : {}
 }
 
 /** A type of stickiness that groups of other protocols have is no mere wrong word to AWS. */
@@ -212,7 +206,7 @@ function checkStickiness(row: TargetGroupRow, type: string | undefined): void {
 
 /** Attributes that AWS lets nobody set together. */
 function checkTogether(row: TargetGroupRow): void {
-  const all: Attributes = allAttributes(TARGET_GROUP_ATTRIBUTES, groupKind(row), row.attributes)
+  const all: Attributes = groupAttributes(row)
   const algorithm = all['load_balancing.algorithm.type']
   if (all['stickiness.enabled'] === 'true') {
     if (all['stickiness.type'] === 'app_cookie' && !all['stickiness.app_cookie.cookie_name']) {
@@ -224,10 +218,9 @@ function checkTogether(row: TargetGroupRow): void {
       throw invalidConfiguration("Stickiness is not supported with protocol 'TLS'")
     }
   }
-  const isUdp = row.protocol === 'UDP' || row.protocol === 'TCP_UDP'
-  if (isUdp && all[PRESERVE_CLIENT_IP] === 'false') {
+  if (carriesDatagrams(row) && all['preserve_client_ip.enabled'] === 'false') {
     throw invalidConfiguration(
-      `Client IP preservation cannot be disabled for target groups with the ${row.protocol} protocol`,
+      'preserve_client_ip.enabled cannot be false if the target group protocol is UDP or TCP_UDP',
     )
   }
   const [deregistered, unhealthy] = ['on_deregistration', 'on_unhealthy'].map(

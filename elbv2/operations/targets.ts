@@ -29,6 +29,7 @@ const DRAINING: TargetHealth = {
 /** Registration of targets, and what the data plane knows of their health. */
 export function targetHandlers(context: Elbv2Context): Record<string, Handler> {
   const { rows, live } = context
+  const normal: sdk.AnomalyDetection = { Result: 'normal', MitigationInEffect: 'no' }
 
   function register(input: sdk.RegisterTargetsInput, call: Call) {
     const group = findTargetGroup(rows, call, input.TargetGroupArn)
@@ -46,9 +47,13 @@ export function targetHandlers(context: Elbv2Context): Record<string, Handler> {
     const group = findTargetGroup(rows, call, input.TargetGroupArn)
     const used = isUsed(rows, group.arn)
     const include = new Set<string>(input.Include ?? [])
-    const describe = (target: sdk.TargetDescription, health: TargetHealth) =>
-      healthView(group, target, health, include)
-    const registered = (row: TargetRow) => describe(targetView(row), healthOf(row, used))
+    const tellsAnomalies =
+      groupKind(group) === 'application' && (include.has('AnomalyDetection') || include.has('All'))
+    const describe = (target: sdk.TargetDescription, health: TargetHealth, row?: TargetRow) => ({
+      ...healthView(group, target, health),
+      ...(tellsAnomalies && { AnomalyDetection: row ? live.anomaly(row) : normal }),
+    })
+    const registered = (row: TargetRow) => describe(targetView(row), healthOf(row, used), row)
     if (!input.Targets?.length) {
       const all = [...rows.targets.by('group', group.arn)]
       return { TargetHealthDescriptions: all.map(registered) }
@@ -91,17 +96,12 @@ function healthView(
   group: TargetGroupRow,
   target: sdk.TargetDescription,
   { state, reason, description }: TargetHealth,
-  include: ReadonlySet<string>,
 ): sdk.TargetHealthDescription {
   const { port } = group.healthCheck
   const checked = port === 'traffic-port' ? target.Port?.toString() : port
-  const anomalies =
-    groupKind(group) === 'application' && (include.has('AnomalyDetection') || include.has('All'))
   return {
     Target: target,
     HealthCheckPort: checked,
     TargetHealth: { State: state, Reason: reason, Description: description },
-    // No target is taken to be anomalous here, and so none is given less traffic.
-    ...(anomalies && { AnomalyDetection: { Result: 'normal', MitigationInEffect: 'no' } }),
   }
 }

@@ -306,12 +306,12 @@ registrar(
       const row = { ...SCOPE, arn: id, targetGroupArn: group, id, registeredAtMs: 0 }
       const groupRow = world.rows.targetGroups.get(group)
       if (!groupRow) throw new Error(`there is no ${group}`)
-      return targetAddress(
+      const where = {
         ecs,
-        ({ arn }) => (arn === INSTANCE ? '10.1.1.1' : undefined),
-        row,
-        groupRow,
-      )
+        nodeAddress: ({ arn }: { arn: string }) => (arn === INSTANCE ? '10.1.1.1' : undefined),
+        balancerAddress: () => undefined,
+      }
+      return targetAddress(where, row, groupRow)
     }
     const ip = world.putGroup('ip')
     const instance = world.putGroup('instance', { targetType: 'instance' })

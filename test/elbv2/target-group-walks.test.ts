@@ -79,7 +79,7 @@ test('target group attributes: only addresses reached by TCP or TLS hide their c
     if (Protocol.includes('UDP')) {
       assert.is(
         await world.fault('ModifyTargetGroupAttributes', setting(arn, key, 'false')),
-        `InvalidConfigurationRequest: Client IP preservation cannot be disabled for target groups with the ${Protocol} protocol`,
+        'InvalidConfigurationRequest: preserve_client_ip.enabled cannot be false if the target group protocol is UDP or TCP_UDP',
       )
     }
   }

@@ -305,6 +305,9 @@ test('DescribeTargetHealth: anomalies are told of only where they are asked for'
   assert.is((await describe(arn)).AnomalyDetection, undefined)
   assert.equal((await describe(arn, ['AnomalyDetection'])).AnomalyDetection, anomaly)
   assert.equal((await describe(arn, ['All'])).AnomalyDetection, anomaly)
+  world.anomaly = () => ({ Result: 'anomalous', MitigationInEffect: 'yes' })
+  const found = { Result: 'anomalous', MitigationInEffect: 'yes' }
+  assert.equal((await describe(arn, ['AnomalyDetection'])).AnomalyDetection, found)
   assert.is((await describe(lambda, ['All'])).AnomalyDetection, undefined)
   assert.equal((await describe(lambda)).Target, { Id: FUNCTION, AvailabilityZone: 'all' })
 })
