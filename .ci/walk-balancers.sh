@@ -49,7 +49,7 @@ api="http://$dns:$port"
 own="http://$dns:$http"
 check 'no target is registered yet' '503' curl -s -m 10 -o /dev/null -w '%{http_code}' "$api/"
 
-app='const s = require("http").createServer((q, a) => setTimeout(() => a.end(process.env.KECS_TASK_ID + "\n"), 5));
+app='const s = require("http").createServer((q, a) => setTimeout(() => a.end(process.env.KECS_TASK_ID + " " + process.pid + "\n"), 5));
 s.listen(process.env.PORT, process.env.KECS_BIND_HOST); process.on("SIGTERM", () => { s.close(); s.closeIdleConnections() })'
 definition() {
   node -e 'console.log(JSON.stringify([{ name: "app", image: "node:20", memory: 64, command: ["node", "-e", process.argv[1]],
@@ -115,10 +115,10 @@ ok 'wait services-stable after the update' waiter services-stable --cluster my-c
 rest
 check 'no request was lost' 'sent enough' cat "$work/hammer"
 
-task=$(get "$own/")
+read -r task task_pid <<<"$(get "$own/")"
 export TRIES=4
 hammer
-kill -9 "$(pgrep -f -x "node -e .*" | while read -r id; do grep -qz "KECS_TASK_ID=$task" "/proc/$id/environ" 2>/dev/null && echo "$id"; done | head -n 1)"
+kill -9 "$task_pid"
 ok 'a killed task is seen and replaced' until_text 60 '3 healthy' bash -c \
   "aws elbv2 describe-target-health --target-group-arn $web --query 'TargetHealthDescriptions[?TargetHealth.State!=\`draining\`].TargetHealth.State' --output text | tr '\t' '\n' | sort | uniq -c | xargs"
 ok 'wait services-stable after the kill' waiter services-stable --cluster my-cluster --services web

@@ -1,4 +1,5 @@
 import type { Env } from './command.ts'
+import { isLoopback } from './settings.ts'
 
 export interface BannerFacts {
   readonly version: string
@@ -8,6 +9,8 @@ export interface BannerFacts {
   readonly dataDir: string | undefined
   readonly runtime: string
   readonly honesty: string
+  /** Where listeners of load balancers open their own ports; undefined: nowhere. */
+  readonly listenerHost: string | undefined
   readonly backend: string | undefined
   /** Why the backend does not answer, if it does not. */
   readonly backendTrouble: string | undefined
@@ -15,7 +18,7 @@ export interface BannerFacts {
 
 /** What somebody who has just started kecs needs to know, ending in lines to try. */
 export function renderBanner(facts: BannerFacts, env: Env): string {
-  const { endpoint, dataDir, backend, backendTrouble } = facts
+  const { endpoint, dataDir, listenerHost, backend, backendTrouble } = facts
   const other = backend
     ? (backendTrouble ?? backend)
     : 'none: services besides ECS and ELBv2 answer an error; give one with --backend URL'
@@ -25,6 +28,9 @@ export function renderBanner(facts: BannerFacts, env: Env): string {
     ['data', dataDir ?? 'in memory: gone when kecs ends'],
     ['runtime', facts.honesty],
     ['backend', other],
+    ...(isOpen(listenerHost)
+      ? [['listeners', `on ${listenerHost}: the network reaches them`]]
+      : []),
   ]
   const lines = pairs.map(([name, value]) => `  ${name?.padEnd(9)} ${value}`)
   return [
@@ -38,6 +44,11 @@ export function renderBanner(facts: BannerFacts, env: Env): string {
     '',
     '',
   ].join('\n')
+}
+
+/** Ports that open later, with CreateListener, are told beforehand where others can reach them. */
+function isOpen(listenerHost: string | undefined): boolean {
+  return listenerHost !== undefined && !isLoopback(listenerHost)
 }
 
 /** Without credentials and a region the AWS CLI refuses before it sends anything; any will do. */

@@ -98,10 +98,11 @@ function taskLogs({ rows, runtime }: Parts, name: string, query: LogQuery) {
 type Facts = Omit<BannerFacts, 'backendTrouble'>
 
 // JSON has no undefined: what is not there is null.
-function infoOf({ runtime, honesty, dataDir, backend, ...rest }: Facts) {
+function infoOf({ runtime, honesty, dataDir, listenerHost, backend, ...rest }: Facts) {
   return {
     ...rest,
     dataDir: dataDir ?? null,
+    listenerHost: listenerHost ?? null,
     backend: backend ?? null,
     runtime: { name: runtime, honesty },
   }

@@ -1,6 +1,7 @@
 /** What takes HTTP requests of load balancers' clients, put together. */
 import { randomBytes } from 'node:crypto'
 import type { CallBackend } from '../elbv2/context.ts'
+import type { Anomalies } from '../elbv2/data-plane/anomalies.ts'
 import type { Authenticator } from '../elbv2/data-plane/auth/authenticator.ts'
 import { createBalancer } from '../elbv2/data-plane/balance.ts'
 import { createHttpFront } from '../elbv2/data-plane/front.ts'
@@ -20,6 +21,7 @@ import type { Closers } from './parts.ts'
 export interface FrontOptions {
   readonly live: LiveTargets
   readonly lambda: LambdaForwarder
+  readonly anomalies: Anomalies
   readonly callBackend: CallBackend
   readonly dnsSuffix: string
   /** 32 bytes that seal cookies. */
@@ -40,7 +42,7 @@ export function createFront(
   options: FrontOptions,
   onRequest: (record: RequestRecord) => void,
 ): Front {
-  const { live, lambda, key, clock, ids, log, closers } = options
+  const { live, lambda, anomalies, key, clock, ids, log, closers } = options
   const authenticator = lazyAuthenticator(options)
   const proxy = createProxy({ clock })
   closers.push(() => proxy.close())
@@ -48,7 +50,12 @@ export function createFront(
   closers.push(() => proxyHttp2.close())
   const stickiness = createStickiness({ key, clock })
   const front = createHttpFront({
-    balancer: createBalancer({ clock, random: Math.random, stickiness }),
+    balancer: createBalancer({
+      clock,
+      random: Math.random,
+      stickiness,
+      weightOf: anomalies.weightOf,
+    }),
     live,
     lambda,
     authenticator: {

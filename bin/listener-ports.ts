@@ -1,4 +1,5 @@
 import type { Elbv2Context } from '../elbv2/context.ts'
+import type { ConnectionWatch } from '../elbv2/data-plane/connection-watch.ts'
 import type { Flows } from '../elbv2/data-plane/flows.ts'
 import { createHttpPort } from '../elbv2/data-plane/http-port.ts'
 import type { LiveTargets } from '../elbv2/data-plane/live-targets.ts'
@@ -8,6 +9,7 @@ import type { Closers } from './parts.ts'
 export interface OpenersOptions {
   readonly context: Elbv2Context
   readonly front: HttpFront
+  readonly watch: ConnectionWatch
   readonly live: LiveTargets
   /** Where the certificate authority is kept; undefined: it dies with the process. */
   readonly dir: string | undefined
@@ -21,7 +23,7 @@ export function openersOf(options: OpenersOptions): Readonly<Record<string, Open
   const secure = once(() => secureOpeners(options, flows))
   const plain = once(() => connectionOpeners(options, flows))
   return {
-    HTTP: createHttpPort({ front: options.front, ...options.context }),
+    HTTP: createHttpPort({ front: options.front, watch: options.watch, ...options.context }),
     HTTPS: async (...port) => (await secure()).https(...port),
     TLS: async (...port) => (await secure()).tls(...port),
     TCP: async (...port) => (await plain()).tcp(...port),
@@ -45,7 +47,10 @@ async function makeFlows({ context, live, closers }: OpenersOptions): Promise<Fl
   return flows
 }
 
-async function secureOpeners({ context, front, dir }: OpenersOptions, flows: () => Promise<Flows>) {
+async function secureOpeners(
+  { context, front, watch, dir }: OpenersOptions,
+  flows: () => Promise<Flows>,
+) {
   const [
     { createCertificates },
     { createSecurityPolicies },
@@ -59,6 +64,7 @@ async function secureOpeners({ context, front, dir }: OpenersOptions, flows: () 
   ])
   const shared = {
     ...context,
+    watch,
     certificates: createCertificates({ ...context, dir }),
     policies: createSecurityPolicies(context.log),
   }
@@ -68,12 +74,12 @@ async function secureOpeners({ context, front, dir }: OpenersOptions, flows: () 
   }
 }
 
-async function connectionOpeners({ context }: OpenersOptions, flows: () => Promise<Flows>) {
+async function connectionOpeners({ context, watch }: OpenersOptions, flows: () => Promise<Flows>) {
   const [{ createTcpPort }, { createTcpUdpPort, createUdpPort }] = await Promise.all([
     import('../elbv2/data-plane/nlb-tcp.ts'),
     import('../elbv2/data-plane/nlb-udp.ts'),
   ])
-  const shared = { ...context, flows: await flows() }
+  const shared = { ...context, watch, flows: await flows() }
   return {
     tcp: createTcpPort(shared),
     udp: createUdpPort(shared),

@@ -5,6 +5,8 @@ import type { EcsRows } from '../ecs/rows.ts'
 import type { TargetRegistrar } from '../ecs/targets.ts'
 import type { Elbv2Context, LiveFacts } from '../elbv2/context.ts'
 import { type AccessLogs, createAccessLogs } from '../elbv2/data-plane/access-log.ts'
+import { type Anomalies, createAnomalies } from '../elbv2/data-plane/anomalies.ts'
+import { createConnectionWatch } from '../elbv2/data-plane/connection-watch.ts'
 import { createEdge } from '../elbv2/data-plane/edge.ts'
 import { createFigures, type Figures } from '../elbv2/data-plane/figures.ts'
 import { createHealthMonitor } from '../elbv2/data-plane/health-monitor.ts'
@@ -28,6 +30,7 @@ import type { Ids } from '../gateway/core/ids.ts'
 import type { Logger } from '../gateway/core/log.ts'
 import type { Provider } from '../gateway/core/provider.ts'
 import type { Store } from '../gateway/core/store.ts'
+import type { ComponentHealth } from '../gateway/health.ts'
 import { createBackendCaller } from './backend-caller.ts'
 import { createFront } from './http-front.ts'
 import { openersOf } from './listener-ports.ts'
@@ -36,7 +39,7 @@ import { createScriptedTargets, noScripts } from './scripted-targets.ts'
 import { secretKey } from './secret.ts'
 import type { Settings } from './settings.ts'
 import { balancingDirOf } from './storage.ts'
-import { createTargetRegistrar, targetAddress } from './target-registrar.ts'
+import { createTargetRegistrar, targetAddress, type Whereabouts } from './target-registrar.ts'
 
 export interface LoadBalancingOptions {
   readonly settings: Settings
@@ -59,6 +62,8 @@ export interface LoadBalancing {
   readonly accessLogs: AccessLogs
   readonly table: () => RoutingTable
   readonly live: LiveTargets
+  /** Degraded while a listener's own port cannot be opened. */
+  readonly health: () => ComponentHealth
   /** Opens the listeners' own ports, once it is known where KECS itself is reached. */
   open(endpoint: string, reserved: ReadonlyMap<number, string>): void
 }
@@ -73,12 +78,13 @@ export async function openLoadBalancing(
   const { settings, store, clock, ids, log } = options
   const dnsSuffix = settings.elbDomain
   const rows = openElbv2Rows(store)
-  const parts = trafficOf(options, rows, closers)
-  const { live, monitor, scripts } = parts
   let listeners: Listeners | undefined
+  const parts = trafficOf(options, rows, (...port) => listeners?.reachedAt(...port), closers)
+  const { live, monitor, scripts, anomalies } = parts
   let endpoint = ''
   const facts: LiveFacts = {
     targetHealth: (target) => scripts.healthOf(target) ?? monitor.healthOf(target),
+    anomaly: anomalies.detection,
     trouble: (arn) => listeners?.trouble(arn),
   }
   const context: Elbv2Context = {
@@ -87,17 +93,11 @@ export async function openLoadBalancing(
       return endpoint
     },
   }
-  const accessLogs = createAccessLogs(context)
-  closers.push(() => accessLogs.close())
-  const figures = createFigures()
-  const tables = createRoutingTable({ rows, dnsSuffix, log })
+  const { accessLogs, figures, watch, onRequest } = recordersOf(context, anomalies, closers)
   const dir = await folderOf(settings)
-  const onRequest = (record: RequestRecord) => {
-    figures.onRequest(record)
-    accessLogs.onRequest(record)
-  }
   const made = { ...options, ...parts, key: await secretKey(dir), dnsSuffix, closers }
   const { front, publicKeys } = createFront(made, onRequest)
+  const tables = createRoutingTable({ rows, dnsSuffix, log })
   closers.push(
     store.onChange((changes) => {
       if (tables.update(changes)) listeners?.update()
@@ -105,25 +105,50 @@ export async function openLoadBalancing(
   )
   startLifecycle(context, closers)
   const { ecs } = options
-  const healthOf = facts.targetHealth
-  const registrar = createTargetRegistrar({ ecs, elbv2: rows, live, healthOf, scripts, clock })
+  const targets = { ecs, elbv2: rows, live, healthOf: facts.targetHealth, scripts, clock }
   return {
     provider: createElbv2Provider(context),
     rows,
     context,
-    edges: [createEdge({ table: tables.current, front, clock }), publicKeys],
-    registrar,
+    edges: [createEdge({ table: tables.current, front, watch, clock }), publicKeys],
+    registrar: createTargetRegistrar(targets),
     figures,
     accessLogs,
     table: tables.current,
     live,
+    health: () => healthOf(tables.current(), facts),
     open(reachedAt, reserved) {
       endpoint = reachedAt
-      const openers = openersOf({ context, front, live, dir, closers })
+      const openers = openersOf({ context, front, watch, live, dir, closers })
       listeners = openListeners(options, openers, tables.current, reserved)
       closers.push(() => listeners?.close(CLOSE_GRACE_MS))
     },
   }
+}
+
+/** What hears of each request and each connection. */
+function recordersOf(context: Elbv2Context, anomalies: Anomalies, closers: Closers) {
+  const accessLogs = createAccessLogs(context)
+  closers.push(() => accessLogs.close())
+  const figures = createFigures()
+  return {
+    accessLogs,
+    figures,
+    watch: createConnectionWatch(figures, accessLogs),
+    onRequest(record: RequestRecord) {
+      figures.onRequest(record)
+      anomalies.onRequest(record)
+      accessLogs.onRequest(record)
+    },
+  }
+}
+
+function healthOf({ byArn }: RoutingTable, { trouble }: LiveFacts): ComponentHealth {
+  for (const [arn, { row }] of byArn) {
+    const detail = trouble(arn)
+    if (detail !== undefined) return { status: 'degraded', detail: `${row.name}: ${detail}` }
+  }
+  return { status: 'up', detail: `${byArn.size} load balancers` }
 }
 
 function startLifecycle(context: Elbv2Context, closers: Closers): void {
@@ -133,18 +158,24 @@ function startLifecycle(context: Elbv2Context, closers: Closers): void {
 }
 
 /** Targets and what health checks find of them, both at work. */
-function trafficOf(options: LoadBalancingOptions, rows: Elbv2Rows, closers: Closers) {
+function trafficOf(
+  options: LoadBalancingOptions,
+  rows: Elbv2Rows,
+  balancerAddress: Whereabouts['balancerAddress'],
+  closers: Closers,
+) {
   const { settings, store, clock, log, ecs, runtime } = options
   const callBackend = createBackendCaller(settings.backend)
   const lambda = createLambdaForwarder({ callBackend, log })
   // Every machine is this one where the runtime tells of no others.
   const nodeAddress = () => runtime.nodes()[0]?.address
+  const where = { ecs, nodeAddress, balancerAddress }
   const live = createLiveTargets({
     rows,
     store,
     clock,
     log,
-    addressOf: (row: TargetRow, group) => targetAddress(ecs, nodeAddress, row, group),
+    addressOf: (row: TargetRow, group) => targetAddress(where, row, group),
   })
   const usage = createGroupUsage(rows, store)
   const monitor = createHealthMonitor({
@@ -166,7 +197,14 @@ function trafficOf(options: LoadBalancingOptions, rows: Elbv2Rows, closers: Clos
   closers.push(() => usage.close())
   const simulated = runtime.name === 'simulated'
   const scripts = simulated ? createScriptedTargets(ecs, clock) : noScripts
-  return { callBackend, lambda, live, monitor, scripts }
+  return {
+    callBackend,
+    lambda,
+    live,
+    monitor,
+    scripts,
+    anomalies: createAnomalies({ live, clock }),
+  }
 }
 
 function probeTimeoutMs({ row }: LiveGroup): number {

@@ -83,6 +83,7 @@ async function build(options: GatewayOptions, closers: Closers): Promise<Omit<Ru
     dataDir: settings.dataDir,
     runtime: runtime.name,
     honesty: runtime.honesty,
+    listenerHost: settings.listenerHost,
     backend: settings.backend,
   })
   const { api, admin } = createDoors(parts, facts, closers)
@@ -171,6 +172,7 @@ function watched(made: Made, closers: Closers): Parts {
     { name: 'store', essential: true, check: storage.health },
     { name: 'runtime', essential: false, check: () => runtime.health() },
     { name: 'reconciler', essential: true, check: () => reconciler.health() },
+    { name: 'listeners', essential: false, check: () => balancing.health() },
     { name: 'backend', essential: false, check: () => backend.health() },
   ])
   closers.push(() => health.stop())

@@ -2,17 +2,19 @@
 import { isIP } from 'node:net'
 import type { LoadBalancer } from '@aws-sdk/client-ecs'
 import type { ContainerInstanceRow, EcsRows, TaskRow } from '../ecs/rows.ts'
-import type {
-  Registered,
-  TargetGroupFacts,
-  TargetRegistrar,
-  TargetState,
-  TargetTrouble,
+import {
+  type Registered,
+  RegistrationError,
+  type TargetGroupFacts,
+  type TargetRegistrar,
+  type TargetState,
+  type TargetTrouble,
 } from '../ecs/targets.ts'
-import { groupUsers } from '../elbv2/associations.ts'
+import { isUsed } from '../elbv2/associations.ts'
 import type { LiveTargets } from '../elbv2/data-plane/live-targets.ts'
 import type { TargetHealth } from '../elbv2/data-plane/model.ts'
 import { type Elbv2Rows, type TargetGroupRow, type TargetRow, targetKey } from '../elbv2/rows.ts'
+import type { Scope } from '../gateway/core/arn.ts'
 import type { Clock } from '../gateway/core/clock.ts'
 import type { ScriptedTargets } from './scripted-targets.ts'
 
@@ -66,7 +68,9 @@ export function createTargetRegistrar(options: RegistrarOptions): TargetRegistra
     return balancers.flatMap(({ targetGroupArn, containerName, containerPort }) => {
       if (!targetGroupArn) return []
       const group = elbv2.targetGroups.get(targetGroupArn)
-      if (!group) throw new Error(`Target group '${targetGroupArn}' not found`)
+      if (!group) {
+        throw new RegistrationError(targetGroupArn, `Target group '${targetGroupArn}' not found`)
+      }
       const container = task.observed?.containers.find(({ name }) => name === containerName)
       const bound = container?.ports.find((port) => port.containerPort === containerPort)
       const address =
@@ -114,15 +118,17 @@ export function createTargetRegistrar(options: RegistrarOptions): TargetRegistra
     return [...elbv2.targets.by('owner', task.arn)].flatMap((row) => {
       const { state: found, description = 'Health checks failed' } = healthOf(row)
       if (found !== 'unhealthy') return []
-      return [{ targetGroupArn: row.targetGroupArn, port: row.port, reason: description }]
+      const { targetGroupArn, id, port } = row
+      const instanceId = id.startsWith('i-') ? id : undefined
+      return [{ targetGroupArn, ...(instanceId && { instanceId }), port, reason: description }]
     })
   }
 
-  function describe(targetGroupArn: string): TargetGroupFacts | undefined {
+  function describe(targetGroupArn: string, scope: Scope): TargetGroupFacts | undefined {
     const group = elbv2.targetGroups.get(targetGroupArn)
-    if (!group) return undefined
+    if (group?.account !== scope.account || group.region !== scope.region) return undefined
     const { targetType } = group
-    return { targetType, balanced: groupUsers(elbv2, group).has(group.arn) }
+    return { targetType, balanced: isUsed(elbv2, group.arn) }
   }
 
   return {
@@ -139,17 +145,26 @@ export function createTargetRegistrar(options: RegistrarOptions): TargetRegistra
   }
 }
 
+/** Who knows where targets are that have no address of their own. */
+export interface Whereabouts {
+  readonly ecs: EcsRows
+  /** Of the machine that a runtime has for a container instance. */
+  nodeAddress(instance: ContainerInstanceRow): string | undefined
+  /** Where that port of a load balancer is open. */
+  balancerAddress(loadBalancerArn: string, port: number): string | undefined
+}
+
 /**
- * Where a target is reached: an address is its own; an instance is the machine that a runtime has
- * for the container instance of that id. Undefined: nobody here knows.
+ * Where a target is reached: an address is its own; an instance is the machine for the container
+ * instance of that id; a load balancer is where its listeners are. Undefined: nobody here knows.
  */
 export function targetAddress(
-  ecs: EcsRows,
-  nodeAddress: (instance: ContainerInstanceRow) => string | undefined,
+  { ecs, nodeAddress, balancerAddress }: Whereabouts,
   row: TargetRow,
   group: TargetGroupRow,
 ): string | undefined {
   if (isIP(row.id) !== 0) return row.id
+  if (group.targetType === 'alb') return balancerAddress(row.id, row.port ?? group.port ?? 0)
   if (group.targetType !== 'instance') return undefined
   for (const instance of ecs.containerInstances.by('ec2Instance', row.id)) {
     if (instance.status !== 'INACTIVE') return nodeAddress(instance)

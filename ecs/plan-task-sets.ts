@@ -11,10 +11,10 @@ import {
   scaling,
   stopEvents,
   surplusOf,
-  unhealthyStop,
 } from './plan.ts'
 import { type ServiceRow, type TaskRow, type TaskSetRow, taskSetsOf } from './rows.ts'
 import * as says from './service-events.ts'
+import { unhealthyStop } from './unhealthy.ts'
 
 /** Products of decimal fractions miss whole numbers by less than this: 1000 × 1.1% is 11, not 12. */
 const FRACTION_DIGITS = 6

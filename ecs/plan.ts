@@ -7,6 +7,7 @@ import { completed, replaceDeployment, tripBreaker } from './deployments.ts'
 import type { DeploymentRow, ServiceRow, TaskRow } from './rows.ts'
 import * as says from './service-events.ts'
 import type { TargetState, TargetTrouble } from './targets.ts'
+import { replaced, unhealthyStop } from './unhealthy.ts'
 
 /**
  * A task without health checks and targets is believed healthy once it ran for so long: a task that
@@ -217,7 +218,7 @@ export function stopEvents(
     .filter(({ failed }) => failed)
     .flatMap(({ task, troubles }) =>
       troubles
-        ? troubles.map((trouble) => says.targetUnhealthy(service, trouble))
+        ? troubles.map((trouble) => says.targetUnhealthy(service, task, trouble))
         : [says.taskUnhealthy(service, task)],
     )
   return [...unhealthy, says.tasksStopped(service, tasks)]
@@ -231,37 +232,26 @@ function stopsFor(
   goal: Limits,
   view: ServiceView,
 ): StopAction[] {
-  const unhealthy = members.filter(({ condition }) => condition === 'unhealthy')
+  const isDaemon = service.schedulingStrategy === 'DAEMON'
+  // A DAEMON's replacement has no other place to go.
+  const unhealthy = isDaemon
+    ? members.filter(({ condition }) => condition === 'unhealthy')
+    : replaced(members, goal, primary.id)
   const usable = members.filter(
     ({ condition }) => condition === 'healthy' || condition === 'starting',
   )
   const mine = usable.filter(({ task }) => task.deploymentId === primary.id)
   const old = usable.filter(({ task }) => task.deploymentId !== primary.id)
-  const surplus =
-    service.schedulingStrategy === 'DAEMON'
-      ? misplaced(mine, service)
-      : surplusOf(mine, goal.desired)
+  const surplus = isDaemon ? misplaced(mine, service) : surplusOf(mine, goal.desired)
   // A failed deployment that nothing takes back leaves what ran before it alone.
   const drained =
-    primary.rolloutState === 'FAILED' ? [] : drainable(members, mine, old, surplus, goal)
+    primary.rolloutState === 'FAILED'
+      ? []
+      : drainable(members, mine, old, surplus, unhealthy.length, goal)
   return [
     ...unhealthy.map(({ task }) => unhealthyStop(task, view)),
     ...[...surplus, ...drained].map(({ task }) => scaling(task, primary)),
   ]
-}
-
-/** A task that fails its health checks. */
-export function unhealthyStop(
-  task: TaskRow,
-  { targetTroubles }: Pick<ServiceView, 'targetTroubles'>,
-): StopAction {
-  const stop = { task, code: 'ServiceSchedulerInitiated', failed: true } as const
-  if (task.healthStatus === 'UNHEALTHY') {
-    return { ...stop, reason: 'Task failed container health checks' }
-  }
-  const troubles = targetTroubles(task)
-  const groups = troubles.map(({ targetGroupArn }) => `(target-group ${targetGroupArn})`)
-  return { ...stop, reason: `Task failed ELB health checks in ${groups.join(' ')}`, troubles }
 }
 
 /** Those that have not proven themselves first, then the newest. */
@@ -288,6 +278,7 @@ function drainable(
   mine: readonly Member[],
   old: readonly Member[],
   surplus: readonly Member[],
+  leavingUnhealthy: number,
   goal: Limits,
 ): readonly Member[] {
   const leavingHealthy = surplus.filter(({ condition }) => condition === 'healthy').length
@@ -297,7 +288,7 @@ function drainable(
   const starting = old.filter(({ condition }) => condition === 'starting')
   // More than enough are healthy: the old ones go. There is no room for new ones: as many old ones
   // go as the minimum allows.
-  const room = goal.most - occupying(members)
+  const room = goal.most - occupying(members) + leavingUnhealthy
   const missing = goal.desired - (mine.length - surplus.length)
   const blocked = Math.max(0, missing - Math.max(0, room) - starting.length)
   const count = Math.min(
@@ -326,7 +317,9 @@ function launchesFor(
   const stopped = new Set(stops.map(({ task }) => task))
   const staying = members.filter(
     ({ task, condition }) =>
-      task.deploymentId === primary.id && condition !== 'leaving' && !stopped.has(task),
+      task.deploymentId === primary.id &&
+      (condition === 'healthy' || condition === 'starting') &&
+      !stopped.has(task),
   )
   if (service.schedulingStrategy === 'DAEMON') {
     const taken = new Set(members.map(({ task }) => task.containerInstanceArn))

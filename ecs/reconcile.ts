@@ -12,7 +12,7 @@ import { addServiceEvents, reconcileService } from './reconcile-service.ts'
 import type { ServiceRow, TaskRow } from './rows.ts'
 import * as says from './service-events.ts'
 import { sweep } from './sweep.ts'
-import type { Registered, TargetRegistrar } from './targets.ts'
+import { type Registered, RegistrationError, type TargetRegistrar } from './targets.ts'
 import { factsOf, specOf } from './task-spec.ts'
 import { applyState, deactivating, failedToStart, lostTask, neverStarted } from './task-state.ts'
 import { within } from './within.ts'
@@ -71,13 +71,11 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     log.warn(`reconciling failed: ${reason}`, { key, failures })
     const task = key.startsWith(TASK) ? rows.tasks.get(key.slice(TASK.length)) : undefined
     const service = task?.serviceArn ? rows.services.get(task.serviceArn) : undefined
-    if (service && failures === 1) {
-      const running = task?.lastStatus === 'RUNNING'
-      const message = running
-        ? says.cannotRegister(service, reason)
-        : says.cannotPlace(service, reason)
+    if (!service || failures > 1) return
+    const tell = (message: string) =>
       store.transact(() => addServiceEvents(context, service, [message]))
-    }
+    if (thrown instanceof RegistrationError) tell(says.cannotRegister(service, thrown))
+    else if (task?.lastStatus !== 'RUNNING') tell(says.cannotPlace(service, reason))
   }
 
   async function taskPass(arn: string): Promise<void> {
@@ -138,7 +136,11 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   function deregisterTargets(row: TaskRow): void {
     const service = row.serviceArn ? rows.services.get(row.serviceArn) : undefined
     if (!service) return
-    store.transact(() => tell(service, targets.deregister(row), says.targetsDeregistered))
+    store.transact(() => {
+      const done = targets.deregister(row)
+      tell(service, done, says.targetsDeregistered)
+      if (done.length > 0) addServiceEvents(context, service, [says.drainingBegun(service, row)])
+    })
   }
 
   function tell(

@@ -1,6 +1,6 @@
 /** What a service's events say, in AWS's words. */
 import type { DeploymentRow, ServiceRow, TaskRow } from './rows.ts'
-import type { TargetTrouble } from './targets.ts'
+import type { RegistrationError, TargetTrouble } from './targets.ts'
 
 type Named = Pick<ServiceRow, 'name'>
 type Deployment = Pick<DeploymentRow, 'id'>
@@ -51,17 +51,32 @@ export function targetsDeregistered(service: Named, count: number, group: string
   return `(service ${service.name}) deregistered ${count} targets in (target-group ${group})`
 }
 
+/** AWS names the deployment here as it names task sets. */
+export function drainingBegun(
+  service: Named,
+  { deploymentId }: Pick<TaskRow, 'deploymentId'>,
+): string {
+  const set = deploymentId === undefined ? '' : `, taskSet ${deploymentId}`
+  return `(service ${service.name}${set}) has begun draining connections on 1 tasks.`
+}
+
 export function taskUnhealthy(service: Named, task: Pick<TaskRow, 'id'>): string {
   return `(service ${service.name}) (task ${task.id}) failed container health checks.`
 }
 
-export function targetUnhealthy(service: Named, trouble: TargetTrouble): string {
-  const { targetGroupArn, port, reason } = trouble
-  return `(service ${service.name}) (port ${port}) is unhealthy in (target-group ${targetGroupArn}) due to (reason ${reason})`
+export function targetUnhealthy(
+  service: Named,
+  task: Pick<TaskRow, 'id'>,
+  trouble: TargetTrouble,
+): string {
+  const { targetGroupArn, instanceId, port, reason } = trouble
+  const where = instanceId === undefined ? `task ${task.id}` : `instance ${instanceId}`
+  return `(service ${service.name}) (${where}) (port ${port}) is unhealthy in (target-group ${targetGroupArn}) due to (reason ${reason})`
 }
 
-export function cannotRegister(service: Named, reason: string): string {
-  return `(service ${service.name}) failed to register targets: ${reason}`
+export function cannotRegister(service: Named, error: RegistrationError): string {
+  const { targetGroupArn, message } = error
+  return `(service ${service.name}) failed to register targets in (target-group ${targetGroupArn}) with (error ${message})`
 }
 
 function namesOf(taskIds: readonly string[]): string {

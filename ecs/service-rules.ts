@@ -11,6 +11,8 @@ type Replica = 'REPLICA' | 'DAEMON'
 
 const SERVICE_NAME = /^[a-zA-Z0-9_-]{1,255}$/
 const MAX_DESIRED = 5000
+const MAX_BALANCERS = 5
+const MAX_GRACE_SECONDS = 2_147_483_647
 
 export function checkServiceName(name: string): void {
   if (!SERVICE_NAME.test(name)) {
@@ -155,6 +157,9 @@ export function checkServiceFits(
     if (!balancer.targetGroupArn && !balancer.loadBalancerName) {
       throw invalidParameter('A load balancer must name a targetGroupArn or a loadBalancerName.')
     }
+    if (!balancer.containerName || balancer.containerPort === undefined) {
+      throw invalidParameter('A load balancer must name a containerName and a containerPort.')
+    }
     const container = definition.body.containerDefinitions?.find(
       (each) => each.name === balancer.containerName,
     )
@@ -178,12 +183,15 @@ export function checkTargetGroups(
   definition: TaskDefinitionRow,
   balancers: readonly sdk.LoadBalancer[] | undefined,
 ): void {
+  if ((balancers?.length ?? 0) > MAX_BALANCERS) {
+    throw invalidParameter(`load balancers can have at most ${MAX_BALANCERS} items.`)
+  }
   if (!describeTargetGroup) return
   const networkMode = definition.body.networkMode ?? 'bridge'
   const wanted = networkMode === 'awsvpc' ? 'ip' : 'instance'
   for (const { targetGroupArn } of balancers ?? []) {
     if (!targetGroupArn) continue
-    const group = describeTargetGroup(targetGroupArn)
+    const group = describeTargetGroup(targetGroupArn, definition)
     if (!group) {
       throw invalidParameter(
         `The target group with targetGroupArn ${targetGroupArn} was not found.`,
@@ -199,6 +207,24 @@ export function checkTargetGroups(
         `The provided target group ${targetGroupArn} has target type ${group.targetType}, which is incompatible with the ${networkMode} network mode specified in the task definition.`,
       )
     }
+  }
+}
+
+/** A grace period is for the health checks of load balancers; without any there is none to ask for. */
+export function checkGracePeriod(
+  seconds: number | undefined,
+  balancers: readonly sdk.LoadBalancer[] | undefined,
+): void {
+  if (!seconds) return
+  if (seconds < 0 || seconds > MAX_GRACE_SECONDS) {
+    throw invalidParameter(
+      `Health check grace period must be between 0 and ${MAX_GRACE_SECONDS} seconds.`,
+    )
+  }
+  if (!balancers?.length) {
+    throw invalidParameter(
+      'Health check grace period is only valid for services configured to use load balancers',
+    )
   }
 }
 

@@ -204,7 +204,7 @@ function checkedStickiness(
   // Only application load balancers keep it in a cookie, which has to end.
   const needed = Enabled && type === 'application'
   if (seconds === undefined ? needed : !inRange) {
-    throw invalidAction(
+    throw validationError(
       `Target group stickiness duration must be between 1 and ${MAX_STICKY_SECONDS} seconds`,
     )
   }

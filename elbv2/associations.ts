@@ -1,36 +1,30 @@
 /** Which load balancers use which target groups: worked out from listeners and rules, never stored. */
 import type { Action } from '@aws-sdk/client-elastic-load-balancing-v2'
-import type { Scope } from '../gateway/core/arn.ts'
-import { type Elbv2Rows, indexKey } from './rows.ts'
+import type { Elbv2Rows } from './rows.ts'
 
-/** ARNs of the groups that actions forward to; some may come twice. */
+/** ARNs of the groups that actions forward to, each once. */
 export function groupsOf(actions: readonly Action[]): string[] {
-  return actions.flatMap(({ TargetGroupArn, ForwardConfig }) => {
-    const arns = (ForwardConfig?.TargetGroups ?? []).map((group) => group.TargetGroupArn)
-    return [TargetGroupArn, ...arns].filter((arn) => arn !== undefined)
-  })
+  const arns = new Set<string | undefined>()
+  for (const { TargetGroupArn, ForwardConfig } of actions) {
+    arns.add(TargetGroupArn)
+    for (const group of ForwardConfig?.TargetGroups ?? []) arns.add(group.TargetGroupArn)
+  }
+  return [...arns].filter((arn) => arn !== undefined)
 }
 
-/** From groups to the load balancers that use them, of one account and region, in one pass. */
-export function groupUsers(
-  rows: Elbv2Rows,
-  scope: Scope,
-): ReadonlyMap<string, ReadonlySet<string>> {
-  const users = new Map<string, Set<string>>()
-  const add = (actions: readonly Action[], loadBalancerArn: string) => {
-    for (const arn of groupsOf(actions)) {
-      const known = users.get(arn)
-      if (known) known.add(loadBalancerArn)
-      else users.set(arn, new Set([loadBalancerArn]))
-    }
-  }
-  const mine = indexKey(scope.account, scope.region)
-  for (const row of rows.listeners.by('scope', mine)) add(row.defaultActions, row.loadBalancerArn)
-  for (const row of rows.rules.by('scope', mine)) {
+/** The load balancers that use a group; costs no more than the listeners and rules that do. */
+export function usersOf(rows: Elbv2Rows, groupArn: string): ReadonlySet<string> {
+  const users = new Set<string>()
+  for (const row of rows.listeners.by('group', groupArn)) users.add(row.loadBalancerArn)
+  for (const row of rows.rules.by('group', groupArn)) {
     const listener = rows.listeners.get(row.listenerArn)
-    if (listener) add(row.actions, listener.loadBalancerArn)
+    if (listener) users.add(listener.loadBalancerArn)
   }
   return users
+}
+
+export function isUsed(rows: Elbv2Rows, groupArn: string): boolean {
+  return rows.listeners.by('group', groupArn).size + rows.rules.by('group', groupArn).size > 0
 }
 
 /** The groups that a load balancer's listeners and rules forward to. */

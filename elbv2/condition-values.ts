@@ -25,19 +25,16 @@ export function wildcardsIn(values: readonly string[], escapes: boolean): number
 /** Of the Host header; ValidationError, as from all of these, for what AWS refuses. */
 export function checkHost(value: string): void {
   checkLength('host-header', value)
-  if (!/^[A-Za-z0-9_.*?-]+$/.test(value)) throw badCharacters('host-header', value)
-  // AWS asks for a dot with letters behind it; a name that ends in a wildcard may yet have them.
-  if (!/\.[A-Za-z*?-]*[A-Za-z*?]$/.test(value)) {
-    throw validationError(
-      `The host header value '${value}' must have at least one '.', with only letters after the last one`,
-    )
-  }
+  // AWS asks for a dot with letters behind it, and says no more than this where there is none; a
+  // name that ends in a wildcard may yet have them.
+  const isHost = /^[A-Za-z0-9_.*?-]+$/.test(value) && /\.[A-Za-z*?-]*[A-Za-z*?]$/.test(value)
+  if (!isHost) throw badCharacter(value)
 }
 
 /** Of the path of a request; case counts. */
 export function checkPath(value: string): void {
   checkLength('path-pattern', value)
-  if (!/^[A-Za-z0-9_.$/~"'@:+&*?-]+$/.test(value)) throw badCharacters('path-pattern', value)
+  if (!/^[A-Za-z0-9_.$/~"'@:+&*?-]+$/.test(value)) throw badCharacter(value)
 }
 
 /** Methods of anybody's making, without wildcards. */
@@ -65,7 +62,7 @@ export function checkCidr(value: string): void {
 /** Of headers and queries: printable ASCII. */
 export function checkText(field: Field, value: string): void {
   checkLength(field, value)
-  if (!/^[ -~]+$/.test(value)) throw badCharacters(field, value)
+  if (!/^[ -~]+$/.test(value)) throw badCharacter(value)
 }
 
 /** Regular expressions are shorter than those of transforms. */
@@ -82,6 +79,6 @@ function checkLength(field: Field, value: string): void {
   }
 }
 
-function badCharacters(field: Field, value: string) {
-  return validationError(`The ${field} value '${value}' contains characters that are not valid`)
+function badCharacter(value: string) {
+  return validationError(`Condition value '${value}' contains a character that is not valid`)
 }

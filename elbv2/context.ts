@@ -1,4 +1,5 @@
 import type { Buffer } from 'node:buffer'
+import type { AnomalyDetection } from '@aws-sdk/client-elastic-load-balancing-v2'
 import type { Scope } from '../gateway/core/arn.ts'
 import type { Clock } from '../gateway/core/clock.ts'
 import type { Ids } from '../gateway/core/ids.ts'
@@ -34,6 +35,8 @@ export type CallBackend = (request: BackendRequest) => Promise<BackendAnswer> | 
 export interface LiveFacts {
   /** What health checks found of a target; a target of a group that no listener uses is `unused`. */
   targetHealth(target: TargetRow): TargetHealth
+  /** Whether a target of an application load balancer fails more often than others. */
+  anomaly(target: TargetRow): AnomalyDetection
   /** Why a load balancer is not reached on a listener's own port, e.g. that the port is taken. */
   trouble(loadBalancerArn: string): string | undefined
 }

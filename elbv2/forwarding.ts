@@ -1,7 +1,7 @@
 /** Whether a load balancer may forward to the target groups that its actions name. */
 import type { Action, ProtocolEnum } from '@aws-sdk/client-elastic-load-balancing-v2'
 import { invalidAction } from './action-configs.ts'
-import { groupsOf, groupsOfBalancer, groupUsers } from './associations.ts'
+import { groupsOf, groupsOfBalancer, usersOf } from './associations.ts'
 import { fault, invalidConfiguration } from './faults.ts'
 import { defaultVpcId } from './network.ts'
 import { suitsListener } from './protocols.ts'
@@ -45,9 +45,8 @@ export function checkForwarding(
         `The following target groups are in a different VPC than load balancer '${balancer.arn}': ${list}`,
       ),
   )
-  const users = groupUsers(rows, balancer)
   const othersUse = ({ arn }: TargetGroupRow) =>
-    [...(users.get(arn) ?? [])].some((user) => user !== balancer.arn)
+    [...usersOf(rows, arn)].some((user) => user !== balancer.arn)
   refuse(groups.filter(othersUse), (list) =>
     fault(
       'TargetGroupAssociationLimitException',

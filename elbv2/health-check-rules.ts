@@ -57,7 +57,10 @@ export function checkedHealthCheck(
       matcher: checkedMatcher(group, asked.Matcher) ?? before?.matcher ?? defaults.matcher,
     }),
   }
-  if (check.intervalSeconds <= check.timeoutSeconds) {
+  const { intervalSeconds, timeoutSeconds } = check
+  // Groups of network balancers may wait as long as an interval lasts: 10 and 10 was once their rule.
+  const least = groupKind(group) === 'network' ? timeoutSeconds : timeoutSeconds + 1
+  if (intervalSeconds < least) {
     throw validationError('Health check interval must be greater than the timeout.')
   }
   return check

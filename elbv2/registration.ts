@@ -1,6 +1,6 @@
 /** Targets come to groups and leave them, by whoever asks: the API, or services on their own. */
 import type { TargetDescription } from '@aws-sdk/client-elastic-load-balancing-v2'
-import { groupUsers } from './associations.ts'
+import { isUsed } from './associations.ts'
 import type { Elbv2Context } from './context.ts'
 import { groupSettings } from './data-plane/settings.ts'
 import { fault, validationError } from './faults.ts'
@@ -99,7 +99,7 @@ export function deregisterTargets(
   const drains =
     group.targetType !== 'lambda' &&
     groupSettings(group).deregistrationDelayMs > 0 &&
-    groupUsers(rows, group).has(group.arn)
+    isUsed(rows, group.arn)
   for (const target of targets) {
     const row = rows.targets.get(targetKey(group.arn, target.Id ?? '', portOf(group, target)))
     if (!row || row.drainingSinceMs !== undefined) continue

@@ -157,6 +157,10 @@ export function selector<R extends Owned & { readonly name: string }>(
   }
   if (names?.length) {
     const unknown = names.filter((each) => !byName(collection, scope, each))
+    // Of target groups AWS tells no names either.
+    if (unknown.length > 0 && name === 'targetGroup') {
+      throw missingSome(missing, `One or more ${noun}s not found`)
+    }
     if (unknown.length > 0) {
       const nouns = `${noun.charAt(0).toUpperCase()}${noun.slice(1)}s`
       throw missingSome(missing, `${nouns} '[${unknown.join(', ')}]' not found`)

@@ -5,6 +5,7 @@
 import type * as sdk from '@aws-sdk/client-elastic-load-balancing-v2'
 import type { Scope } from '../gateway/core/arn.ts'
 import type { Collection, Store } from '../gateway/core/store.ts'
+import { groupsOf } from './associations.ts'
 
 /** Every row says whose it is. */
 export interface Owned extends Scope {
@@ -187,10 +188,18 @@ export function openElbv2Rows(store: Store): Elbv2Rows {
   return {
     loadBalancers: store.collection<LoadBalancerRow>('elbv2.loadBalancers', { indexes: named }),
     listeners: store.collection<ListenerRow>('elbv2.listeners', {
-      indexes: { scope: scopeOf, loadBalancer: (row) => row.loadBalancerArn },
+      indexes: {
+        scope: scopeOf,
+        loadBalancer: (row) => row.loadBalancerArn,
+        group: (row) => groupsOf(row.defaultActions),
+      },
     }),
     rules: store.collection<RuleRow>('elbv2.rules', {
-      indexes: { scope: scopeOf, listener: (row) => row.listenerArn },
+      indexes: {
+        scope: scopeOf,
+        listener: (row) => row.listenerArn,
+        group: (row) => groupsOf(row.actions),
+      },
     }),
     targetGroups: store.collection<TargetGroupRow>('elbv2.targetGroups', { indexes: named }),
     targets: store.collection<TargetRow>('elbv2.targets', {

@@ -1,6 +1,6 @@
 /** Certificates by ARN: how they look, and whether the backend's ACM or IAM knows them. */
 import { parseArn, type Scope } from '../gateway/core/arn.ts'
-import { messageOf } from '../gateway/core/fault.ts'
+import { type AwsFault, messageOf } from '../gateway/core/fault.ts'
 import type { BackendAnswer, BackendRequest, Elbv2Context } from './context.ts'
 import { fault, validationError } from './faults.ts'
 
@@ -8,7 +8,8 @@ const LOOKUP_TIMEOUT_MS = 5_000
 const IAM_VERSION = '2010-05-08'
 
 /**
- * CertificateNotFound for certificates that the backend definitely does not have. Undefined at once
+ * ValidationError for certificates of another region, CertificateNotFound for those that the
+ * backend definitely does not have. Undefined at once
  * where there is nobody to ask; what is not refused is taken, and the data plane makes up for it.
  */
 export function checkCertificates(
@@ -16,6 +17,9 @@ export function checkCertificates(
   scope: Scope,
   arns: readonly string[],
 ): Promise<void> | undefined {
+  // The account is not looked at: emulators have their own.
+  const foreign = arns.find((arn) => parseArn(arn)?.region !== scope.region && isOfAcm(arn))
+  if (foreign !== undefined) throw notValid(foreign)
   const asked = [...new Set(arns)].flatMap((arn) => {
     const answer = context.callBackend(lookUp(scope, arn))
     return answer ? [refuseUnknown(context, arn, answer)] : []
@@ -40,7 +44,7 @@ async function refuseUnknown(
 
 function lookUp(scope: Scope, arn: string): BackendRequest {
   const common = { scope, method: 'POST', path: '/', timeoutMs: LOOKUP_TIMEOUT_MS }
-  if (parseArn(arn)?.service === 'acm') {
+  if (isOfAcm(arn)) {
     return {
       ...common,
       service: 'acm',
@@ -67,8 +71,7 @@ function lookUp(scope: Scope, arn: string): BackendRequest {
 /** Whether the service itself says so: a backend without it answers other errors. */
 function saysUnknown(arn: string, { body }: BackendAnswer): boolean {
   const text = body.toString()
-  if (parseArn(arn)?.service === 'acm')
-    return /"__type"\s*:\s*"[^"]*ResourceNotFoundException"/.test(text)
+  if (isOfAcm(arn)) return /"__type"\s*:\s*"[^"]*ResourceNotFoundException"/.test(text)
   return /<Code>NoSuchEntity<\/Code>/.test(text)
 }
 
@@ -81,7 +84,15 @@ export function checkedCertificateArns(
     const valid =
       (service === 'acm' && /^certificate\/[^/]+$/.test(resource)) ||
       (service === 'iam' && /^server-certificate\/.+$/.test(resource))
-    if (!valid) throw validationError(`Certificate ARN '${arn}' is not valid`)
+    if (!valid) throw notValid(arn)
     return arn
   })
+}
+
+function isOfAcm(arn: string): boolean {
+  return parseArn(arn)?.service === 'acm'
+}
+
+function notValid(arn: string): AwsFault {
+  return validationError(`Certificate ARN '${arn}' is not valid`)
 }

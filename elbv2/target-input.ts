@@ -65,14 +65,9 @@ function checkId(rows: Elbv2Rows, group: TargetGroupRow, target: TargetDescripti
 }
 
 function checkAddress({ ipAddressType }: TargetGroupRow, id: string): void {
-  const version = isIP(id)
-  if (version === 0 || id.includes('%')) {
-    throw validationError(`'${id}' is not a valid IP address`)
-  }
-  if (version !== (ipAddressType === 'ipv4' ? 4 : 6)) {
-    throw validationError(
-      `The IP address '${id}' is not of the IP address type '${ipAddressType}' of the target group`,
-    )
+  const version = ipAddressType === 'ipv4' ? 4 : 6
+  if (isIP(id) !== version || id.includes('%')) {
+    throw validationError(`The IP address '${id}' is not a valid IPv${version} address`)
   }
   const reachable = version === 4 ? REACHABLE.check(id) : !UNREACHABLE_IPV6.check(id, 'ipv6')
   if (!reachable) {

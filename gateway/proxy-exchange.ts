@@ -8,7 +8,7 @@ import { addTrailers, cutOff, sendWhole, writeHead } from './proxy-answer.ts'
 import type { ProxyCall } from './proxy-call.ts'
 import type { Asker, TargetConnection } from './proxy-connection.ts'
 import { authorityOf, type OnFault, type ProxyFault, type ProxyTarget } from './proxy-fault.ts'
-import { type RequestHead1, requestText } from './proxy-head.ts'
+import { isHttp2, type RequestHead1, requestText } from './proxy-head.ts'
 import {
   answerHeaders,
   type Framing,
@@ -190,6 +190,8 @@ export class Exchange implements Asker {
       connection.socket.write(Buffer.concat([Buffer.from(text, 'latin1'), call.body]))
     else connection.socket.write(text, 'latin1')
     connection.sent()
+    // A request that is not read is not complete where streams share a connection.
+    if (isHttp2(req)) req.resume()
   }
 
   get #hasBody(): boolean {

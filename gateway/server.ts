@@ -56,11 +56,13 @@ export interface HttpServerOptions {
   readonly limits?: ServerLimits
   /** What is answered to what is no request; AWS's JSON where absent. */
   readonly refusal?: (status: number, requestId: string) => FaultAnswer
+  /** A connection was turned away because there are too many. */
+  readonly dropped?: () => void
 }
 
 /** An HTTP/1.1 server with every limit set, the same on Node and on Deno. */
 export function createHttpServer(listener: Listener, options: HttpServerOptions): HttpServer {
-  const { log, ids, limits = SERVER_LIMITS, refusal = refusalAnswer } = options
+  const { log, ids, limits = SERVER_LIMITS, refusal = refusalAnswer, dropped } = options
   const server = limited(limits)
   const open = new Set<Socket>()
   const upgraded = new Set<Duplex>()
@@ -83,6 +85,7 @@ export function createHttpServer(listener: Listener, options: HttpServerOptions)
       if (open.size === 0) emptied()
     })
   })
+  if (dropped) server.on('drop', dropped)
   server.on('request', web)
   // Whoever answers says 100 Continue, or leaves it to the backend.
   server.on('checkContinue', web)

@@ -1,4 +1,5 @@
 import { ECSClient } from '@aws-sdk/client-ecs'
+import { ElasticLoadBalancingV2Client } from '@aws-sdk/client-elastic-load-balancing-v2'
 import { type GatewayOptions, type Running, startGateway } from '../bin/serve.ts'
 import type { Settings } from '../bin/settings.ts'
 import { silentLogger } from '../gateway/core/log.ts'
@@ -16,6 +17,7 @@ export interface ClientOptions {
 export interface TestGateway extends Running {
   /** A client of the real SDK; the same options give a client of their own each time. */
   ecs(options?: ClientOptions): ECSClient
+  elb(options?: ClientOptions): ElasticLoadBalancingV2Client
 }
 
 export const TEST_SETTINGS: Settings = {
@@ -42,20 +44,22 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     log,
     settings: { ...TEST_SETTINGS, ...settings },
   })
-  const clients: ECSClient[] = []
+  const clients: { destroy(): void }[] = []
+  const settingsOf = ({ accessKeyId = 'test', region = 'us-east-1' }: ClientOptions) => ({
+    // By its address: how `localhost` resolves is not what tests are about.
+    endpoint: `http://127.0.0.1:${running.apiPort}`,
+    region,
+    credentials: { accessKeyId, secretAccessKey: 'test' },
+    maxAttempts: 1,
+  })
+  function kept<T extends { destroy(): void }>(client: T): T {
+    clients.push(client)
+    return client
+  }
   return {
     ...running,
-    ecs({ accessKeyId = 'test', region = 'us-east-1' } = {}) {
-      const client = new ECSClient({
-        // By its address: how `localhost` resolves is not what tests are about.
-        endpoint: `http://127.0.0.1:${running.apiPort}`,
-        region,
-        credentials: { accessKeyId, secretAccessKey: 'test' },
-        maxAttempts: 1,
-      })
-      clients.push(client)
-      return client
-    },
+    ecs: (options = {}) => kept(new ECSClient(settingsOf(options))),
+    elb: (options = {}) => kept(new ElasticLoadBalancingV2Client(settingsOf(options))),
     async close() {
       for (const client of clients) client.destroy()
       await running.close()

@@ -19,7 +19,11 @@ export function readmeTables(): ReadonlyMap<string, string> {
   const rows = openRows(store)
   const common = { store, clock: systemClock, ids: systemIds, log: silentLogger }
   const elbv2Rows = openElbv2Rows(store)
-  const live = { targetHealth: () => ({ state: 'initial' }) as const, trouble: () => undefined }
+  const live = {
+    targetHealth: () => ({ state: 'initial' }) as const,
+    anomaly: () => ({}),
+    trouble: () => undefined,
+  }
   const dnsSuffix = 'elb.localhost'
   const elbv2 = createElbv2Provider({
     ...common,

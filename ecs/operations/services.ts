@@ -22,6 +22,7 @@ import {
   checkedCapacity,
   checkedDeploymentConfiguration,
   checkedDesiredCount,
+  checkGracePeriod,
   checkPlacement,
   checkServiceName,
   checkTargetGroups,
@@ -89,6 +90,8 @@ export function serviceHandlers(context: EcsContext): Record<string, Handler> {
       external ? (input.desiredCount ?? 0) : input.desiredCount,
     )
     const launch = external ? undefined : checkedLaunch(context, call, cluster, input, input)
+    // Where an external controller deploys, the load balancers come with its task sets.
+    if (launch) checkGracePeriod(input.healthCheckGracePeriodSeconds, launch.loadBalancers)
     const nowMs = clock.now()
     return {
       arn,
@@ -179,6 +182,9 @@ export function serviceHandlers(context: EcsContext): Record<string, Handler> {
     }
     checkPlacement(row.launch, next.placementConstraints, next.placementStrategy)
     const updated = redeployed(next, input, call, cluster)
+    if (row.deploymentController !== 'EXTERNAL') {
+      checkGracePeriod(input.healthCheckGracePeriodSeconds, updated.launch.loadBalancers)
+    }
     rows.services.put(row.arn, updated)
     return { service: serviceView(rows, updated) }
   }

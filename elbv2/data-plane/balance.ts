@@ -50,6 +50,8 @@ export interface BalancerOptions {
   /** From 0 to 1, without 1. */
   readonly random: () => number
   readonly stickiness: Stickiness
+  /** What anomaly mitigation leaves of a target's requests, from above 0 to 1; absent: all of them. */
+  readonly weightOf?: (group: LiveGroup, target: LiveTarget) => number
 }
 
 export function createBalancer(options: BalancerOptions): Balancer {
@@ -68,6 +70,9 @@ interface Pool {
   turn: number
   warmTurn: number
 }
+
+/** Draws before a target that has little weight is taken all the same. */
+const MAX_DRAWS = 16
 
 const NO_COOKIES: readonly string[] = []
 
@@ -209,17 +214,31 @@ class GroupBalancer implements Balancer {
   }
 
   /** By the group's algorithm; the pool is not empty. */
-  #next({ settings }: LiveGroup, pool: Pool): LiveTarget {
+  #next(group: LiveGroup, pool: Pool): LiveTarget {
+    const { settings } = group
     const { ring } = pool
     switch (settings.algorithm) {
       case 'least_outstanding_requests':
         return leastBusy(ring, pool.turn++)
       case 'weighted_random':
-        // All weights are equal: nothing here looks for anomalies, so nothing mitigates them.
-        return at(ring, Math.floor(this.#options.random() * ring.length))
+        return this.#byChance(group, ring)
       case 'round_robin':
         return this.#inTurn(pool, settings.slowStartMs)
     }
+  }
+
+  /** At most half have less weight than 1: so two draws do on average, however many targets there are. */
+  #byChance(group: LiveGroup, ring: readonly LiveTarget[]): LiveTarget {
+    const { random, weightOf } = this.#options
+    const draw = () => at(ring, Math.floor(random() * ring.length))
+    let target = draw()
+    if (!weightOf || !group.settings.anomalyMitigation) return target
+    for (let draws = 1; draws < MAX_DRAWS; draws++) {
+      const weight = weightOf(group, target)
+      if (weight === 1 || random() < weight) break
+      target = draw()
+    }
+    return target
   }
 
   /** A target that starts slowly passes on what is beyond its share. */

@@ -5,19 +5,24 @@ import type { Clock } from '../../gateway/core/clock.ts'
 import { sendWhole } from '../../gateway/proxy-answer.ts'
 import type { FaultAnswer } from '../../gateway/proxy-fault.ts'
 import { writeAnswer } from '../../gateway/proxy-upgrade.ts'
+import { type ConnectionWatch, createPlainPeers } from './connection-watch.ts'
 import type { HttpFront, LiveBalancer, LiveListener, RoutingTable } from './model.ts'
-import { peerOf } from './peer.ts'
 
 export interface EdgeOptions {
   readonly table: () => RoutingTable
   readonly front: HttpFront
+  readonly watch: ConnectionWatch
   readonly clock: Clock
 }
 
 const HTTP_PORT = 80
 
 /** Claims requests for DNS names of load balancers that exist, and no others. */
-export function createEdge({ table, front, clock }: EdgeOptions): Edge {
+export function createEdge({ table, front, watch, clock }: EdgeOptions): Edge {
+  const plainPeer = createPlainPeers(watch, clock)
+  // The TLS of an HTTPS listener counts as ended before us, as if another balancer stood in front.
+  const peerTo = (listener: LiveListener, { socket }: IncomingMessage) =>
+    plainPeer(listener, socket, listener.row.protocol === 'HTTPS' ? 'https' : 'http')
   const named = (host: string | string[] | undefined): LiveBalancer | undefined => {
     const { byDnsName } = table()
     if (byDnsName.size === 0 || typeof host !== 'string') return undefined
@@ -33,14 +38,14 @@ export function createEdge({ table, front, clock }: EdgeOptions): Edge {
 
     web(req: IncomingMessage, res: ServerResponse) {
       const listener = listenerOf(req)
-      if (listener) front.web(listener, peerAt(listener, req), req, res)
+      if (listener) front.web(listener, peerTo(listener, req), req, res)
       else sendWhole(req, res, absence(named(req.headers.host)), clock)
     },
 
     upgrade(req, socket, head) {
       const listener = listenerOf(req)
       if (listener) {
-        front.upgrade(listener, peerAt(listener, req), req, socket, head)
+        front.upgrade(listener, peerTo(listener, req), req, socket, head)
         return
       }
       socket.on('error', () => socket.destroy())
@@ -64,11 +69,6 @@ export function listenerFor(
     })
   const on = (wanted: number | undefined) => inOrder.find(({ row }) => row.port === wanted)
   return on(port) ?? on(HTTP_PORT) ?? inOrder[0]
-}
-
-// The TLS of an HTTPS listener counts as ended before us, as if another balancer stood in front.
-function peerAt({ row }: LiveListener, { socket }: IncomingMessage) {
-  return peerOf(socket, row.protocol === 'HTTPS' ? 'https' : 'http')
 }
 
 /** Nobody listens, and a refused connection cannot be shown where many share a port: so it is said. */

@@ -191,7 +191,10 @@ function countTarget(record: RequestRecord, group: LiveGroup, cells: BalancerCel
       if (LAMBDA_INTERNAL_ERRORS.has(errorReason)) counters.LambdaInternalError++
       else counters.LambdaUserError++
     }
-  } else counters.RequestCountPerTarget += 1 / Math.max(1, group.targets.length)
+  } else {
+    counters.RequestCountPerTarget += 1 / Math.max(1, group.targets.length)
+    if (isUnreached(record)) counters.TargetConnectionErrorCount++
+  }
   if (targetStatus >= 500) counters.HTTPCode_Target_5XX_Count++
   else if (targetStatus >= 400) counters.HTTPCode_Target_4XX_Count++
   else if (targetStatus >= 300) counters.HTTPCode_Target_3XX_Count++
@@ -202,6 +205,11 @@ function countTarget(record: RequestRecord, group: LiveGroup, cells: BalancerCel
   response.count++
   const bucket = BOUNDS_S.findIndex((bound) => seconds <= bound)
   if (bucket !== -1) response.counts[bucket] = (response.counts[bucket] ?? 0) + 1
+}
+
+/** A target was chosen, and not a byte could be sent to it. */
+export function isUnreached({ requestProcessingMs, status = 0 }: RequestRecord): boolean {
+  return requestProcessingMs < 0 && (status === 502 || status === 504)
 }
 
 const evaluations = new WeakMap<object, number>()

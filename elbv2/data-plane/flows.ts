@@ -4,7 +4,14 @@
  */
 import type { Logger } from '../../gateway/core/log.ts'
 import type { LiveTargets } from './live-targets.ts'
-import type { ForwardPlan, LiveGroup, LiveListener, LiveTarget } from './model.ts'
+import type {
+  ForwardPlan,
+  LiveGroup,
+  LiveListener,
+  LiveRule,
+  LiveTarget,
+  RequestFacts,
+} from './model.ts'
 import type { FlowEnds } from './proxy-protocol.ts'
 import { eligible, isDraining } from './shares.ts'
 
@@ -98,7 +105,7 @@ export function createFlows({ live, log }: FlowsOptions): Flows {
 
   return {
     choose(listener, ends) {
-      const final = listener.rules.at(-1)?.final
+      const final = ruleFor(listener, ends)?.final
       if (final?.kind !== 'forward') return undefined
       const flow = hash(
         `${ends.protocol} ${ends.sourceIp} ${ends.sourcePort} ${ends.destinationIp} ${ends.destinationPort}`,
@@ -123,6 +130,25 @@ export function createFlows({ live, log }: FlowsOptions): Flows {
     },
     close: stop,
   }
+}
+
+/** The first that matches; most listeners have their default rule alone, which matches all. */
+function ruleFor({ rules }: LiveListener, { sourceIp }: FlowEnds): LiveRule | undefined {
+  if (rules.length === 1) return rules[0]
+  const facts: RequestFacts = { ...NO_REQUEST, sourceIp }
+  return rules.find(({ matches }) => matches(facts))
+}
+
+/** Rules of network load balancers look at the source alone: a flow has nothing else to tell. */
+const NO_REQUEST: Omit<RequestFacts, 'sourceIp'> = {
+  method: '',
+  host: '',
+  path: '',
+  query: '',
+  parameters: [],
+  header: () => [],
+  protocol: 'http',
+  port: 0,
 }
 
 function at(ring: readonly LiveTarget[], number: number): LiveTarget | undefined {

@@ -26,6 +26,7 @@ import {
 import type { LiveTargets } from './live-targets.ts'
 import type { LiveGroup, LiveTarget, TargetHealth } from './model.ts'
 import { type ProbePlan, probePlan } from './probe.ts'
+import { groupSettings } from './settings.ts'
 import { isDraining } from './shares.ts'
 
 /** Sockets that health checks may hold at the same time; what is due beyond waits in line. */
@@ -129,7 +130,7 @@ class Monitor implements HealthMonitor {
   }
 
   #regard(group: LiveGroup, before: TargetGroupRow): void {
-    if (before.healthCheck === group.row.healthCheck) return
+    if (before.healthCheck === group.row.healthCheck && sameHeader(before, group.row)) return
     for (const target of group.targets) this.#forget(target)
     this.lookAgain(group.arn)
   }
@@ -281,6 +282,11 @@ function aborted(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
     signal.addEventListener('abort', () => reject(signal.reason), { once: true })
   })
+}
+
+/** Whether health checks begin with the PROXY protocol in both or in neither. */
+function sameHeader(one: TargetGroupRow, other: TargetGroupRow): boolean {
+  return groupSettings(one).proxyProtocolV2 === groupSettings(other).proxyProtocolV2
 }
 
 const plans = new WeakMap<TargetGroupRow, ProbePlan>()

@@ -6,13 +6,14 @@ import type { Ids } from '../../gateway/core/ids.ts'
 import type { Logger } from '../../gateway/core/log.ts'
 import type { FaultAnswer } from '../../gateway/proxy-fault.ts'
 import { createHttpServer, SERVER_LIMITS, type ServerLimits } from '../../gateway/server.ts'
+import { type ConnectionWatch, createPlainPeers } from './connection-watch.ts'
 import type { HttpFront, LiveListener, OpenListener } from './model.ts'
 import { ownPage, ownReason } from './own-answers.ts'
-import { peerOf } from './peer.ts'
 import { MAX_HEAD, MAX_REQUEST_LINE } from './request-checks.ts'
 
 export interface HttpPortOptions {
   readonly front: HttpFront
+  readonly watch: ConnectionWatch
   readonly clock: Clock
   readonly ids: Ids
   readonly log: Logger
@@ -40,8 +41,9 @@ export function createLastsFor(clock: Clock): LastsFor {
 }
 
 export function createHttpPort(options: HttpPortOptions): OpenListener {
-  const { front, clock, ids, log, limits = LIMITS } = options
+  const { front, watch, clock, ids, log, limits = LIMITS } = options
   const lastsFor = createLastsFor(clock)
+  const peerTo = createPlainPeers(watch, clock)
 
   return async (host, listeners) => {
     const server = createHttpServer(
@@ -50,15 +52,15 @@ export function createHttpPort(options: HttpPortOptions): OpenListener {
           const listener = listeners.forHost(req.headers.host)
           if (!listener) return void res.destroy()
           lastsFor(listener, req, res)
-          front.web(listener, peerOf(req.socket, 'http'), req, res)
+          front.web(listener, peerTo(listener, req.socket, 'http'), req, res)
         },
         upgrade(req, socket, head) {
           const listener = listeners.forHost(req.headers.host)
-          if (listener) front.upgrade(listener, peerOf(req.socket, 'http'), req, socket, head)
-          else socket.destroy()
+          if (!listener) return void socket.destroy()
+          front.upgrade(listener, peerTo(listener, req.socket, 'http'), req, socket, head)
         },
       },
-      { log, ids, limits, refusal },
+      { log, ids, limits, refusal, dropped: () => watch.rejected(listeners) },
     )
     await server.listen(listeners.port, host)
     return { close: (graceMs) => server.close(graceMs) }

@@ -7,6 +7,8 @@ import type { Logger } from '../../gateway/core/log.ts'
 import { createHttpServer, type ServerLimits } from '../../gateway/server.ts'
 import type { Elbv2Rows } from '../rows.ts'
 import type { Certificates } from './certificates.ts'
+import type { ConnectionRecord } from './connection-log.ts'
+import type { ConnectionWatch } from './connection-watch.ts'
 import { createLastsFor, LIMITS, refusal } from './http-port.ts'
 import { createHttp2Connections } from './http2-server.ts'
 import type { HttpFront, LiveListener, PortListeners } from './model.ts'
@@ -19,6 +21,7 @@ import { openTlsPort, type SecureConnection } from './tls-port.ts'
 
 export interface HttpsPortOptions {
   readonly front: HttpFront
+  readonly watch: ConnectionWatch
   readonly certificates: Certificates
   readonly policies: SecurityPolicies
   readonly rows: Pick<Elbv2Rows, 'trustStores'>
@@ -31,7 +34,7 @@ export interface HttpsPortOptions {
 type Chosen = LiveListener | 'misdirected' | undefined
 
 export function createHttpsPort(options: HttpsPortOptions): OpenNumbered {
-  const { front, certificates, policies, rows, clock, ids, log, limits = LIMITS } = options
+  const { front, watch, clock, ids, log, limits = LIMITS } = options
   const lastsFor = createLastsFor(clock)
 
   return open
@@ -68,18 +71,15 @@ export function createHttpsPort(options: HttpsPortOptions): OpenNumbered {
       },
     })
     const port = await openTlsPort(host, listeners, {
-      certificates,
-      policies,
-      rows,
-      clock,
-      log,
+      ...options,
       maxConnections: limits.connections,
       alpnOf: ({ balancer }) => (balancer.settings.http2 ? ['h2', 'http/1.1'] : ['http/1.1']),
       onPlain: (socket) => refusePlain(socket, clock.now()),
       onSecure(socket, connection) {
         const listener = listenerOf(listeners, connection)
-        if (!listener) socket.destroy()
-        else if (socket.alpnProtocol === 'h2') {
+        if (!listener) return void socket.destroy()
+        socket.once('close', watch.connected(recordOf(listener, connection)))
+        if (socket.alpnProtocol === 'h2') {
           http2.serve(socket, connection, listener.balancer.settings)
         } else {
           connections.set(socket, connection)
@@ -94,6 +94,14 @@ export function createHttpsPort(options: HttpsPortOptions): OpenNumbered {
         await Promise.all([port.close(graceMs), http1.close(graceMs)])
       },
     }
+  }
+
+  function recordOf(
+    { row, balancer }: LiveListener,
+    { peer, handshakeMs }: SecureConnection,
+  ): ConnectionRecord {
+    const port = row.port ?? 0
+    return { balancer, port, peer, atMs: clock.now(), handshakeMs, failure: undefined }
   }
 
   function answer(

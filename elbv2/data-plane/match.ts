@@ -1,4 +1,5 @@
 /** The conditions of rules, made ready once so that a request costs little. */
+import { isIPv6 } from 'node:net'
 import type * as sdk from '@aws-sdk/client-elastic-load-balancing-v2'
 import { compileGlob, type Matcher } from './glob.ts'
 import type { Condition } from './model.ts'
@@ -99,6 +100,9 @@ function queryCondition(condition: sdk.RuleCondition): Condition {
 
 /** Of the connection: what X-Forwarded-For says is for http-header conditions. */
 function sourceIpCondition(condition: sdk.RuleCondition): Condition {
+  const type = condition.SourceIpConfig?.IpAddressType
+  // Of rules of network load balancers, which have no blocks of addresses.
+  if (type !== undefined) return ({ sourceIp }) => isIPv6(sourceIp) === (type === 'ipv6')
   const holds = compileCidrs(required(condition, condition.SourceIpConfig?.Values))
   return ({ sourceIp }) => holds(sourceIp)
 }

@@ -35,9 +35,24 @@ export function clientAuthOptions(
   const ca = trustStore ? pemsOf(trustStore.bundle) : []
   // Without any, node would trust the authorities of the web.
   if (ca.length === 0) return undefined
-  const rejectUnauthorized = mutualAuthentication?.IgnoreClientCertificateExpiry !== true
-  return { ca, requestCert: true, rejectUnauthorized }
+  // Whom node does not trust is refused by `refusalOf`, which can tell why.
+  return { ca, requestCert: true, rejectUnauthorized: false }
 }
+
+export interface Refusal {
+  /** As connection logs name it. */
+  readonly code: string
+  readonly why: string
+}
+
+/** AWS's codes for what OpenSSL finds in a chain that is trusted and in its time. */
+const CODES: Readonly<Record<string, string>> = {
+  CERT_CHAIN_TOO_LONG: 'ClientCertMaxChainDepthExceeded',
+  INVALID_PURPOSE: 'ClientCertPurposeInvalid',
+  CERT_REJECTED: 'ClientCertRejected',
+}
+/** AWS's code for whatever has none of its own. */
+export const UNMAPPED = 'UnmappedConnectionError'
 
 /** Why the client of an established connection is not let in; undefined where it is. */
 export function refusalOf(
@@ -45,18 +60,35 @@ export function refusalOf(
   trustStore: TrustStoreRow | undefined,
   socket: TLSSocket,
   nowMs: number,
-): string | undefined {
+): Refusal | undefined {
   if (row.mutualAuthentication?.Mode !== 'verify') return undefined
   const chain = chainOf(socket)
   const [leaf] = chain
-  if (!leaf || !trustStore) return 'there is no certificate'
+  if (!leaf || !trustStore) return { code: UNMAPPED, why: 'there is no certificate' }
   const mayBeOld = row.mutualAuthentication.IgnoreClientCertificateExpiry === true
   if (!socket.authorized && !(mayBeOld && isExpiredButTrusted(trustStore, chain, nowMs))) {
-    return `the certificate is not trusted: ${socket.authorizationError}`
+    const error = `${socket.authorizationError}`
+    return {
+      code: codeOf(trustStore, chain, error, nowMs),
+      why: `the certificate is not trusted: ${error}`,
+    }
   }
   const revoked = revokedOf(trustStore)
   const isRevoked = chain.some(({ serialNumber }) => revoked.has(withoutZeros(serialNumber)))
-  return isRevoked ? 'the certificate is revoked' : undefined
+  return isRevoked ? { code: 'ClientCertCrlHit', why: 'the certificate is revoked' } : undefined
+}
+
+/** Looked at by ourselves: of several faults, OpenSSL and Deno's TLS tell different ones. */
+function codeOf(
+  trustStore: TrustStoreRow,
+  chain: readonly X509Certificate[],
+  error: string,
+  nowMs: number,
+): string {
+  if (!isTrusted(chain, anchorsOf(trustStore))) return 'ClientCertUntrusted'
+  if (chain.some(({ validTo }) => Date.parse(validTo) <= nowMs)) return 'ClientCertExpired'
+  if (chain.some(({ validFrom }) => Date.parse(validFrom) > nowMs)) return 'ClientCertNotYetValid'
+  return CODES[error] ?? UNMAPPED
 }
 
 /**

@@ -3,6 +3,7 @@ import { connect, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import type { Clock } from '../../gateway/core/clock.ts'
 import type { Logger } from '../../gateway/core/log.ts'
+import type { ConnectionWatch } from './connection-watch.ts'
 import type { Flows, FlowTarget } from './flows.ts'
 import type { LiveListener } from './model.ts'
 import { plainAddress } from './peer.ts'
@@ -12,6 +13,7 @@ import { listenTcp, type OpenNumbered } from './tcp-server.ts'
 
 export interface NlbOptions {
   readonly flows: Flows
+  readonly watch: ConnectionWatch
   readonly clock: Clock
   readonly log: Logger
 }
@@ -30,6 +32,7 @@ export function createTcpPort(options: NlbOptions): OpenNumbered {
       // Kept back until the target has accepted.
       pauseOnConnect: true,
       cut: reset,
+      dropped: () => options.watch.rejected(listeners),
       accept(socket) {
         const [listener] = listeners.current()
         if (listener) joinTarget(socket, listener, options)
@@ -42,7 +45,7 @@ export function createTcpPort(options: NlbOptions): OpenNumbered {
 export function joinTarget(
   client: Socket,
   listener: LiveListener,
-  { flows, clock, log }: NlbOptions,
+  { flows, watch, clock, log }: NlbOptions,
   alpn?: string,
 ): void {
   const ends = endsOf(client)
@@ -58,26 +61,36 @@ export function joinTarget(
     target.destroy()
   }
   const end = flows.begin(chosen.target, () => cut())
-  const timer = clock.after(CONNECT_MS, () => cut())
-  const fail = (error?: NodeJS.ErrnoException) => {
-    log.debug('a target took no connection', { target: chosen.target.key, code: error?.code })
+  const leave = () => {
     timer.cancel()
     cut()
     end()
   }
-  const leave = () => fail()
+  const fail = (error?: NodeJS.ErrnoException) => {
+    log.debug('a target took no connection', { target: chosen.target.key, code: error?.code })
+    client.off('close', leave)
+    watch.unreached(listener.balancer, chosen.group)
+    leave()
+  }
+  const timer = clock.after(CONNECT_MS, () => fail())
   client.once('close', leave)
   target.once('error', fail)
   target.once(chosen.group.row.protocol === 'TLS' ? 'secureConnect' : 'connect', () => {
     timer.cancel()
     client.off('close', leave)
     target.off('error', fail)
-    const { settings } = chosen.group
+    const { balancer, settings } = listener
+    const { proxyProtocolV2 } = chosen.group.settings
+    const over = watch.began(balancer)
     cut = splice(client, target, {
       clock,
-      idleMs: listener.settings.tcpIdleTimeoutMs,
-      header: settings.proxyProtocolV2 ? proxyHeader(ends) : undefined,
-      ended: end,
+      idleMs: settings.tcpIdleTimeoutMs,
+      header: proxyProtocolV2 ? proxyHeader(ends) : undefined,
+      passed: (bytes) => watch.passed(balancer, bytes),
+      ended() {
+        over()
+        end()
+      },
     })
   })
 }

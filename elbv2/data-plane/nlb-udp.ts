@@ -3,7 +3,7 @@ import { Buffer } from 'node:buffer'
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 import { isIP, isIPv6 } from 'node:net'
 import type { FlowTarget } from './flows.ts'
-import type { PortListeners } from './model.ts'
+import type { LiveBalancer, PortListeners } from './model.ts'
 import { createTcpPort, type NlbOptions } from './nlb-tcp.ts'
 import { plainAddress } from './peer.ts'
 import { type FlowEnds, proxyHeader } from './proxy-protocol.ts'
@@ -19,6 +19,7 @@ const MAX_QUEUED = 1024 * 1024
 interface UdpFlow {
   readonly socket: Socket
   readonly chosen: FlowTarget
+  readonly balancer: LiveBalancer
   readonly ends: FlowEnds
   lastMs: number
   end(): void
@@ -100,13 +101,14 @@ class UdpFlows {
     this.#flows.delete(key)
     this.#flows.set(key, flow)
     flow.lastMs = this.#options.clock.now()
+    this.#options.watch.passed(flow.balancer, message.length)
     const { group, target, host } = flow.chosen
     const header = group.settings.proxyProtocolV2 ? [proxyHeader(flow.ends)] : []
     sendTo(flow.socket, Buffer.concat([...header, message]), target.port, host)
   }
 
   #begin(key: string, from: RemoteInfo): UdpFlow | undefined {
-    const { flows, clock, log } = this.#options
+    const { flows, watch, clock, log } = this.#options
     const [listener] = this.#listeners.current()
     const { address, port } = this.#server.address()
     const ends: FlowEnds = {
@@ -118,17 +120,20 @@ class UdpFlows {
     }
     const chosen = listener && flows.choose(listener, ends)
     if (!chosen) return undefined
+    const { balancer } = listener
     if (this.#flows.size >= MAX_FLOWS) this.#flows.values().next().value?.end()
     const socket = createSocket(isIPv6(chosen.host) ? 'udp6' : 'udp4')
     const flow: UdpFlow = {
       socket,
       chosen,
+      balancer,
       ends,
       lastMs: clock.now(),
       end: () => {
         if (this.#flows.get(key) === flow) this.#flows.delete(key)
         timer.cancel()
         finished()
+        over()
         closeOnce(socket)
       },
     }
@@ -139,11 +144,13 @@ class UdpFlows {
     }
     let timer = clock.after(UDP_IDLE_MS, checkIdle)
     const finished = flows.begin(chosen.target, () => flow.end())
+    const over = watch.began(balancer)
     // Nobody listens there: to a client that looks like loss, as with AWS.
     socket.on('error', (error) => log.debug('a UDP flow fails', { why: error.message }))
     socket.on('message', (message, sender) => {
       if (!isFrom(chosen, sender)) return
       flow.lastMs = clock.now()
+      watch.passed(balancer, message.length)
       sendTo(this.#server, message, from.port, from.address)
     })
     this.#flows.set(key, flow)

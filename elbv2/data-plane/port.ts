@@ -56,6 +56,10 @@ export class Port implements PortListeners {
     return this.#byName.get(hostName(host)) ?? oldest
   }
 
+  get isOpen(): boolean {
+    return this.#open !== undefined
+  }
+
   /** Undefined where nobody wants the port any more. */
   want(wish: PortWish | undefined): void {
     this.#wish = wish

@@ -1,5 +1,7 @@
-import { request as httpRequest, type IncomingMessage } from 'node:http'
+import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http'
 import { request as httpsRequest } from 'node:https'
+import { connect, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
 import { FAILED, GOOD, type ProbeResult, wrongCode } from './health-state.ts'
 import { authorityOf, type Endpoint, type HttpCheck } from './probe.ts'
 
@@ -11,17 +13,18 @@ const MAX_HEADER_BYTES = 16 * 1024
 
 /** GET over HTTP/1.1. Redirects are answers like any other; a certificate is not verified, as ALB does not. */
 export function probeHttp(
-  { path, isTls, matches }: HttpCheck,
+  check: HttpCheck,
   at: Endpoint,
   signal: AbortSignal,
 ): Promise<ProbeResult> {
+  const { path, isTls, matches } = check
   return new Promise((resolve) => {
     let result: ProbeResult = FAILED
     const request = (isTls ? httpsRequest : httpRequest)({
       host: at.host,
       port: at.port,
       path,
-      agent: false,
+      ...connectionOf(check, at),
       headers: { Host: authorityOf(at), 'User-Agent': USER_AGENT, Connection: 'close' },
       maxHeaderSize: MAX_HEADER_BYTES,
       rejectUnauthorized: false,
@@ -49,4 +52,19 @@ export function probeHttp(
     })
     request.end()
   })
+}
+
+/** Each check has a connection of its own. */
+function connectionOf({ isTls, preface }: HttpCheck, at: Endpoint): RequestOptions {
+  if (!preface) return { agent: false }
+  return {
+    createConnection() {
+      const plain = connect({ host: at.host, port: at.port }).unref()
+      plain.write(preface)
+      if (!isTls) return plain
+      const secure: Socket = connectTls({ socket: plain, rejectUnauthorized: false })
+      plain.on('error', (error) => secure.destroy(error))
+      return secure
+    },
+  }
 }

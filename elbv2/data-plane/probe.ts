@@ -1,4 +1,5 @@
 /** One health check of one target: what is asked, and by which protocol. */
+import type { Buffer } from 'node:buffer'
 import { groupKind } from '../protocols.ts'
 import type { HealthCheck, TargetGroupRow } from '../rows.ts'
 import { FAILED, type ProbeResult } from './health-state.ts'
@@ -6,6 +7,8 @@ import { type CodeMatcher, matcherOf } from './matcher.ts'
 import { probeHttp } from './probe-http.ts'
 import { probeGrpc, probeHttp2 } from './probe-http2.ts'
 import { probeTcp } from './probe-tcp.ts'
+import { proxyHeader } from './proxy-protocol.ts'
+import { groupSettings } from './settings.ts'
 
 export interface Endpoint {
   readonly host: string
@@ -16,6 +19,8 @@ export interface HttpCheck {
   readonly path: string
   readonly isTls: boolean
   readonly matches: CodeMatcher
+  /** What is said on the connection before all else. */
+  readonly preface: Buffer | undefined
 }
 
 /**
@@ -59,8 +64,11 @@ export function probePlan(row: TargetGroupRow): ProbePlan {
 
 function probeOf(row: TargetGroupRow, path: string, matches: CodeMatcher): Probe {
   const { protocol } = row.healthCheck
-  if (protocol !== 'HTTP' && protocol !== 'HTTPS') return probeTcp
-  const check: HttpCheck = { path, matches, isTls: protocol === 'HTTPS' }
+  const preface = groupSettings(row).proxyProtocolV2 ? proxyHeader(undefined) : undefined
+  if (protocol !== 'HTTP' && protocol !== 'HTTPS') {
+    return (at, signal) => probeTcp(preface, at, signal)
+  }
+  const check: HttpCheck = { path, matches, isTls: protocol === 'HTTPS', preface }
   if (row.protocolVersion === 'GRPC') return (at, signal) => probeGrpc(check, at, signal)
   if (row.protocolVersion === 'HTTP2') return (at, signal) => probeHttp2(check, at, signal)
   return (at, signal) => probeHttp(check, at, signal)

@@ -1,11 +1,6 @@
 /** Attributes as the data plane reads them: typed, with units, worked out once a row. */
-import {
-  allAttributes,
-  LISTENER_ATTRIBUTES,
-  LOAD_BALANCER_ATTRIBUTES,
-  TARGET_GROUP_ATTRIBUTES,
-} from '../attributes.ts'
-import { groupKind } from '../protocols.ts'
+import { allAttributes, LISTENER_ATTRIBUTES, LOAD_BALANCER_ATTRIBUTES } from '../attributes.ts'
+import { groupAttributes } from '../group-attributes.ts'
 import type { ListenerRow, LoadBalancerRow, TargetGroupRow } from '../rows.ts'
 
 export interface BalancerSettings {
@@ -100,7 +95,7 @@ export function balancerSettings(row: LoadBalancerRow): BalancerSettings {
 
 export function groupSettings(row: TargetGroupRow): GroupSettings {
   return once(groups, row, () => {
-    const all = allAttributes(TARGET_GROUP_ATTRIBUTES, groupKind(row), row.attributes)
+    const all = groupAttributes(row)
     const on = (key: string) => all[key] === 'true'
     const least = 'target_group_health.unhealthy_state_routing.minimum_healthy_targets'
     const share = all[`${least}.percentage`] ?? 'off'

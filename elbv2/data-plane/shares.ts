@@ -29,7 +29,8 @@ export type NoTarget = 'no-registered' | 'no-address'
 
 /**
  * The targets that requests may go to now. Where fewer are healthy than the group asks for, all
- * registered ones are used (fail-open), as far as they can be reached at all.
+ * registered ones are used (fail-open), as far as they can be reached at all. Even then a new target
+ * gets nothing before its first health checks, unless all are new: it may not listen yet.
  */
 export function eligible({ targets, settings, row }: LiveGroup): readonly LiveTarget[] | NoTarget {
   const registered = targets.filter((target) => !isDraining(target))
@@ -42,7 +43,9 @@ export function eligible({ targets, settings, row }: LiveGroup): readonly LiveTa
     healthy.length > 0 && healthy.length >= count && healthy.length >= share * registered.length
   const wanted = isEnough ? healthy : registered
   // Lambda functions are invoked, and have no address.
-  if (row.targetType === 'lambda') return wanted
-  const reachable = wanted.filter(({ host }) => host !== undefined)
+  const reachable =
+    row.targetType === 'lambda' ? wanted : wanted.filter(({ host }) => host !== undefined)
+  const checked = reachable.filter(({ health }) => health.state !== 'initial')
+  if (checked.length > 0) return checked
   return reachable.length > 0 ? reachable : 'no-address'
 }

@@ -9,6 +9,8 @@ export interface SpliceOptions {
   readonly idleMs: number
   /** Said to the target before the client's first byte, not before that comes. */
   readonly header: Buffer | undefined
+  /** Bytes of either side, as they come. */
+  passed(bytes: number): void
   /** Called once, when both sides are closed. */
   ended(): void
 }
@@ -32,8 +34,9 @@ export function splice(client: Socket, target: Socket, options: SpliceOptions): 
   }
 
   function watch(socket: Socket, other: Socket): void {
-    socket.on('data', () => {
+    socket.on('data', (chunk: Buffer) => {
       lastMs = clock.now()
+      options.passed(chunk.length)
     })
     socket.on('error', cut)
     socket.once('close', () => {

@@ -1,7 +1,14 @@
 import type { Logger } from '../../gateway/core/log.ts'
-import type { Change } from '../../gateway/core/store.ts'
+import { createMemoryStore } from '../../gateway/core/memory-store.ts'
+import type { Change, Collection } from '../../gateway/core/store.ts'
 import { dnsNameOf } from '../names.ts'
-import type { Elbv2Rows, ListenerRow, LoadBalancerRow, RuleRow } from '../rows.ts'
+import {
+  type Elbv2Rows,
+  type ListenerRow,
+  type LoadBalancerRow,
+  openElbv2Rows,
+  type RuleRow,
+} from '../rows.ts'
 import { defaultRule, liveRule } from './live-rule.ts'
 import type { LiveBalancer, LiveListener, LiveRule, RoutingTable } from './model.ts'
 import { balancerSettings, listenerSettings } from './settings.ts'
@@ -20,16 +27,24 @@ export interface Tables {
 }
 
 /**
- * Keeps the table that traffic is routed by. A change builds the load balancers anew that it
+ * Keeps the table that traffic is routed by. It is made of the rows as changes tell them: what the
+ * store has beyond is not durable yet, and may be taken back without a word. A change builds the load balancers anew that it
  * touches; the others, and rules whose rows are the same, are taken over as they are.
  */
-export function createRoutingTable({ rows, dnsSuffix, log }: RoutingTableOptions): Tables {
+export function createRoutingTable({ rows: stored, dnsSuffix, log }: RoutingTableOptions): Tables {
+  const rows = openElbv2Rows(createMemoryStore())
+  const copies = [
+    copyOf(stored.loadBalancers, rows.loadBalancers),
+    copyOf(stored.listeners, rows.listeners),
+    copyOf(stored.rules, rows.rules),
+  ]
   let table: RoutingTable = { byDnsName: new Map(), byArn: new Map(), byPort: new Map() }
   rebuild([...rows.loadBalancers.all()].map(({ arn }) => arn))
 
   return {
     current: () => table,
     update(changes) {
+      for (const change of changes) for (const follow of copies) follow(change)
       const touched = new Set(changes.map(balancerOf).filter((arn) => arn !== undefined))
       if (touched.size === 0) return false
       rebuild(touched)
@@ -88,10 +103,8 @@ export function createRoutingTable({ rows, dnsSuffix, log }: RoutingTableOptions
     return balancer
   }
 
-  /** Listeners of network and gateway load balancers have their default rule alone. */
   function rulesOf(listener: ListenerRow): readonly LiveRule[] {
     const last = defaultRule(listener, rejected)
-    if (listener.protocol !== 'HTTP' && listener.protocol !== 'HTTPS') return [last]
     const rules = [...rows.rules.by('listener', listener.arn)]
       .sort((one, other) => one.priority - other.priority)
       .map((row) => liveRule(row, rejected))
@@ -101,6 +114,19 @@ export function createRoutingTable({ rows, dnsSuffix, log }: RoutingTableOptions
 
   function rejected(rule: string, error: unknown): void {
     log.error('a listener rule cannot be used', { rule, reason: String(error) })
+  }
+}
+
+/** Copies all rows, and from then on what it is told. */
+function copyOf<R extends { readonly arn: string }>(
+  from: Collection<R>,
+  to: Collection<R>,
+): (change: Change) => void {
+  for (const row of from.all()) to.put(row.arn, row)
+  return ({ collection, key, after }) => {
+    if (collection !== from.name) return
+    if (after) to.put(key, after as R)
+    else to.delete(key)
   }
 }
 

@@ -8,6 +8,8 @@ export interface TcpServerOptions extends ServerOpts {
   accept(socket: Socket): void
   /** Ends a connection that outlived the time it was given. */
   cut(socket: Socket): void
+  /** A connection was turned away because there are too many. */
+  dropped(): void
 }
 
 export interface NumberedPort extends OpenPort {
@@ -24,7 +26,7 @@ export async function listenTcp(
   port: number,
   options: TcpServerOptions,
 ): Promise<NumberedPort> {
-  const { clock, maxConnections, accept, cut, ...serverOptions } = options
+  const { clock, maxConnections, accept, cut, dropped, ...serverOptions } = options
   const open = new Set<Socket>()
   const server = createServer({ ...serverOptions, noDelay: true }, (socket) => {
     open.add(socket)
@@ -32,6 +34,7 @@ export async function listenTcp(
     accept(socket)
   })
   server.maxConnections = maxConnections
+  server.on('drop', dropped)
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(port, host, () => {

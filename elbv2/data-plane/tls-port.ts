@@ -11,8 +11,15 @@ import type { Logger } from '../../gateway/core/log.ts'
 import type { Elbv2Rows, ListenerRow, TrustStoreRow } from '../rows.ts'
 import type { Certificates, ServedCertificate } from './certificates.ts'
 import { HELLO_MS, readClientHello } from './client-hello.ts'
+import type { ConnectionWatch } from './connection-watch.ts'
 import type { LiveListener, Peer, PortListeners } from './model.ts'
-import { clientAuthOptions, clientCertificateOf, isMutual, refusalOf } from './mutual-tls.ts'
+import {
+  clientAuthOptions,
+  clientCertificateOf,
+  isMutual,
+  refusalOf,
+  UNMAPPED,
+} from './mutual-tls.ts'
 import { peerOf } from './peer.ts'
 import type { SecurityPolicies } from './security-policy.ts'
 import { listenTcp, type NumberedPort } from './tcp-server.ts'
@@ -24,12 +31,14 @@ export interface SecureConnection {
   /** Whether the client named that listener's load balancer when TLS began. */
   readonly named: boolean
   readonly peer: Peer
+  readonly handshakeMs: number
 }
 
 export interface TlsPortOptions {
   readonly certificates: Certificates
   readonly policies: SecurityPolicies
   readonly rows: Pick<Elbv2Rows, 'trustStores'>
+  readonly watch: Pick<ConnectionWatch, 'failed' | 'rejected'>
   readonly clock: Clock
   readonly log: Logger
   readonly maxConnections: number
@@ -55,8 +64,10 @@ export async function openTlsPort(
   listeners: PortListeners,
   options: TlsPortOptions,
 ): Promise<NumberedPort> {
-  const { certificates, clock, log, maxConnections, allowHalfOpen = false } = options
+  const { certificates, watch, clock, log, maxConnections, allowHalfOpen = false } = options
   const profiles = new WeakMap<ServedCertificate, Profile[]>()
+  /** When TLS began, by the client's end of the connection. */
+  const handshakes = new Map<string, number>()
 
   async function accept(socket: Socket): Promise<void> {
     const first = await readClientHello(socket, clock)
@@ -66,10 +77,26 @@ export async function openTlsPort(
     const chosen = await chooseListener(listeners, serverName, (one) => certificates.of(one))
     const served = chosen ? await certificates.of(chosen.listener) : []
     const certificate = chooseCertificate(served, first.hello, clock.now())
-    const profile =
-      chosen && certificate ? profileOf(chosen.listener, chosen.named, certificate) : undefined
-    if (!profile || socket.destroyed) return void socket.destroy()
-    profile.server.emit('connection', socket)
+    if (!chosen || !certificate || socket.destroyed) return void socket.destroy()
+    const { listener, named } = chosen
+    const key = endOf(socket)
+    const peer = peerOf(socket, 'https')
+    handshakes.set(key, clock.now())
+    socket.once('close', () => {
+      if (handshakes.delete(key)) failed(listener, peer, UNMAPPED)
+    })
+    const profile = profileOf(listener, named, certificate)
+    if (profile) profile.server.emit('connection', socket)
+    else socket.destroy()
+  }
+
+  function failed(
+    { row, balancer }: Pick<LiveListener, 'row' | 'balancer'>,
+    peer: Peer,
+    failure: string,
+  ): void {
+    const about = { balancer, port: row.port ?? 0, peer, atMs: clock.now() }
+    watch.failed({ ...about, handshakeMs: undefined, failure })
   }
 
   function profileOf(
@@ -99,7 +126,7 @@ export async function openTlsPort(
   }
 
   function serverFor(
-    { row }: LiveListener,
+    { row, balancer }: LiveListener,
     named: boolean,
     certificate: ServedCertificate,
     trustStore: TrustStoreRow | undefined,
@@ -126,12 +153,16 @@ export async function openTlsPort(
     })
     server.on('secureConnection', (socket) => {
       socket.on('error', () => socket.destroy())
-      const why = refusalOf(row, trustStore, socket, clock.now())
-      if (why === undefined) {
-        const peer = securePeer(socket, row, certificate.arn)
-        return options.onSecure(socket, { listenerArn: row.arn, named, peer })
+      const key = endOf(socket)
+      const handshakeMs = clock.now() - (handshakes.get(key) ?? clock.now())
+      handshakes.delete(key)
+      const peer = securePeer(socket, row, certificate.arn)
+      const refusal = refusalOf(row, trustStore, socket, clock.now())
+      if (!refusal) {
+        return options.onSecure(socket, { listenerArn: row.arn, named, peer, handshakeMs })
       }
-      log.debug('a client is not let in', { listener: row.arn, why })
+      log.debug('a client is not let in', { listener: row.arn, why: refusal.why })
+      failed({ row, balancer }, peer, refusal.code)
       socket.destroy()
     })
     return server
@@ -144,6 +175,7 @@ export async function openTlsPort(
     maxConnections,
     allowHalfOpen,
     cut: (socket) => socket.destroy(),
+    dropped: () => watch.rejected(listeners),
     accept(socket) {
       socket.on('error', () => socket.destroy())
       accept(socket).catch((thrown) => {
@@ -152,6 +184,11 @@ export async function openTlsPort(
       })
     },
   })
+}
+
+/** Tells connections of one port apart while they are open. */
+function endOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`
 }
 
 function securePeer(socket: TLSSocket, row: ListenerRow, certificateArn: string | undefined): Peer {

@@ -1,10 +1,10 @@
 import type * as sdk from '@aws-sdk/client-elastic-load-balancing-v2'
-import type { Scope } from '../../gateway/core/arn.ts'
 import type { Call, Handler } from '../../gateway/core/provider.ts'
-import { groupUsers } from '../associations.ts'
-import { allAttributes, checkedAttributes, TARGET_GROUP_ATTRIBUTES } from '../attributes.ts'
+import { groupsOfBalancer, isUsed, usersOf } from '../associations.ts'
+import { checkedAttributes, TARGET_GROUP_ATTRIBUTES } from '../attributes.ts'
 import type { Elbv2Context } from '../context.ts'
 import { fault, invalidConfiguration, validationError } from '../faults.ts'
+import { carriesDatagrams, groupAttributes } from '../group-attributes.ts'
 import { checkedHealthCheck } from '../health-check-rules.ts'
 import { newTargetGroupArn } from '../names.ts'
 import { vpcExists } from '../network.ts'
@@ -21,6 +21,8 @@ import {
 import { type Attributes, indexKey, type TargetGroupRow } from '../rows.ts'
 import { checkedTags } from '../tags.ts'
 import { checkedName, checkedTraffic, type GroupTraffic } from '../target-group-input.ts'
+
+const STICKINESS_TYPE = 'stickiness.type'
 
 /** Target groups and their attributes. Which load balancers use one is derived, never stored. */
 export function targetGroupHandlers(context: Elbv2Context): Record<string, Handler> {
@@ -52,7 +54,7 @@ export function targetGroupHandlers(context: Elbv2Context): Record<string, Handl
     }
     const existing = byName(rows.targetGroups, call, name)
     if (existing) {
-      if (settingsOf(existing) === settingsOf(row)) return answer(call, [existing])
+      if (settingsOf(existing) === settingsOf(row)) return answer(existing)
       throw fault(
         'DuplicateTargetGroupNameException',
         `A target group with the same name '${name}' exists, but with different settings`,
@@ -67,7 +69,7 @@ export function targetGroupHandlers(context: Elbv2Context): Record<string, Handl
       )
     }
     rows.targetGroups.put(row.arn, row)
-    return answer(call, [row])
+    return answer(row)
   }
 
   function describe(input: sdk.DescribeTargetGroupsInput, call: Call) {
@@ -78,25 +80,21 @@ export function targetGroupHandlers(context: Elbv2Context): Record<string, Handl
         'A load balancer ARN cannot be specified together with target group ARNs or names',
       )
     }
-    const users = groupUsers(rows, call)
     let keep = selector('targetGroup', rows.targetGroups, call, selection)
     if (balancer !== undefined) {
-      findLoadBalancer(rows, call, balancer)
-      keep = (row) => users.get(row.arn)?.has(balancer) ?? false
+      const groups = groupsOfBalancer(rows, findLoadBalancer(rows, call, balancer).arn)
+      keep = (row) => groups.has(row.arn)
     }
     const mine = rows.targetGroups.by('scope', indexKey(call.account, call.region))
     const page = listPage(mine, input, keep)
-    return {
-      TargetGroups: page.rows.map((row) => groupView(row, users)),
-      NextMarker: page.nextToken,
-    }
+    return { TargetGroups: page.rows.map(view), NextMarker: page.nextToken }
   }
 
   function modify(input: sdk.ModifyTargetGroupInput, call: Call) {
     const row = findTargetGroup(rows, call, input.TargetGroupArn)
     const changed = { ...row, healthCheck: checkedHealthCheck(row, input, row.healthCheck) }
     rows.targetGroups.put(row.arn, changed)
-    return answer(call, [changed])
+    return answer(changed)
   }
 
   // As on AWS, a group that is not there is as good as deleted.
@@ -105,7 +103,7 @@ export function targetGroupHandlers(context: Elbv2Context): Record<string, Handl
     checkArn('targetGroup', call, arn)
     const row = rows.targetGroups.get(arn)
     if (!row) return {}
-    if (groupUsers(rows, call).has(row.arn)) {
+    if (isUsed(rows, row.arn)) {
       throw fault(
         'ResourceInUseException',
         `Target group '${row.arn}' is currently in use by a listener or a rule`,
@@ -123,6 +121,7 @@ export function targetGroupHandlers(context: Elbv2Context): Record<string, Handl
   function modifyAttributes(input: sdk.ModifyTargetGroupAttributesInput, call: Call) {
     const row = findTargetGroup(rows, call, input.TargetGroupArn)
     const given = input.Attributes ?? []
+    for (const { Key, Value } of given) if (Key === STICKINESS_TYPE) checkStickiness(row, Value)
     const set = checkedAttributes(TARGET_GROUP_ATTRIBUTES, groupKind(row), 'Target group', given)
     const changed = { ...row, attributes: { ...row.attributes, ...set } }
     checkTogether(changed)
@@ -130,9 +129,12 @@ export function targetGroupHandlers(context: Elbv2Context): Record<string, Handl
     return attributesView(changed)
   }
 
-  function answer(scope: Scope, groups: readonly TargetGroupRow[]) {
-    const users = groupUsers(rows, scope)
-    return { TargetGroups: groups.map((row) => groupView(row, users)) }
+  function answer(row: TargetGroupRow) {
+    return { TargetGroups: [view(row)] }
+  }
+
+  function view(row: TargetGroupRow) {
+    return groupView(row, usersOf(rows, row.arn))
   }
 
   return {
@@ -145,10 +147,7 @@ export function targetGroupHandlers(context: Elbv2Context): Record<string, Handl
   }
 }
 
-function groupView(
-  row: TargetGroupRow,
-  users: ReadonlyMap<string, ReadonlySet<string>>,
-): sdk.TargetGroup {
+function groupView(row: TargetGroupRow, users: Iterable<string>): sdk.TargetGroup {
   const check = row.healthCheck
   return {
     TargetGroupArn: row.arn,
@@ -165,7 +164,7 @@ function groupView(
     UnhealthyThresholdCount: check.unhealthyThreshold,
     HealthCheckPath: check.path,
     Matcher: check.matcher,
-    LoadBalancerArns: [...(users.get(row.arn) ?? [])],
+    LoadBalancerArns: [...users],
     TargetType: row.targetType,
     ProtocolVersion: row.protocolVersion,
     IpAddressType: row.ipAddressType,
@@ -174,7 +173,7 @@ function groupView(
 }
 
 function attributesView(row: TargetGroupRow) {
-  const all = allAttributes(TARGET_GROUP_ATTRIBUTES, groupKind(row), row.attributes)
+  const all = groupAttributes(row)
   return { Attributes: Object.entries(all).map(([Key, Value]) => ({ Key, Value })) }
 }
 
@@ -189,9 +188,25 @@ function settingsOf(row: TargetGroupRow): string {
   ])
 }
 
+/** A type of stickiness that groups of other protocols have is no mere wrong word to AWS. */
+function checkStickiness(row: TargetGroupRow, type: string | undefined): void {
+  const isForeign = TARGET_GROUP_ATTRIBUTES.some(
+    ({ key, kinds, allowed }) =>
+      key === STICKINESS_TYPE &&
+      !kinds.includes(groupKind(row)) &&
+      'words' in allowed &&
+      allowed.words.includes(type ?? ''),
+  )
+  if (isForeign && row.protocol) {
+    throw invalidConfiguration(
+      `Stickiness type '${type}' is not supported for target groups with the ${row.protocol} protocol`,
+    )
+  }
+}
+
 /** Attributes that AWS lets nobody set together. */
 function checkTogether(row: TargetGroupRow): void {
-  const all: Attributes = allAttributes(TARGET_GROUP_ATTRIBUTES, groupKind(row), row.attributes)
+  const all: Attributes = groupAttributes(row)
   const algorithm = all['load_balancing.algorithm.type']
   if (all['stickiness.enabled'] === 'true') {
     if (all['stickiness.type'] === 'app_cookie' && !all['stickiness.app_cookie.cookie_name']) {
@@ -202,6 +217,19 @@ function checkTogether(row: TargetGroupRow): void {
     if (row.protocol === 'TLS') {
       throw invalidConfiguration("Stickiness is not supported with protocol 'TLS'")
     }
+  }
+  if (carriesDatagrams(row) && all['preserve_client_ip.enabled'] === 'false') {
+    throw invalidConfiguration(
+      'preserve_client_ip.enabled cannot be false if the target group protocol is UDP or TCP_UDP',
+    )
+  }
+  const [deregistered, unhealthy] = ['on_deregistration', 'on_unhealthy'].map(
+    (event) => all[`target_failover.${event}`],
+  )
+  if (deregistered !== unhealthy) {
+    throw validationError(
+      "Target group attribute keys 'target_failover.on_unhealthy' and 'target_failover.on_deregistration' must both be set to the same value for this target group",
+    )
   }
   const slowStart = all['slow_start.duration_seconds'] ?? '0'
   if (slowStart !== '0' && algorithm !== undefined && algorithm !== 'round_robin') {

@@ -1,6 +1,6 @@
 import type * as sdk from '@aws-sdk/client-elastic-load-balancing-v2'
 import type { Call, Handler } from '../../gateway/core/provider.ts'
-import { groupUsers } from '../associations.ts'
+import { isUsed } from '../associations.ts'
 import type { Elbv2Context } from '../context.ts'
 import type { TargetHealth } from '../data-plane/model.ts'
 import { validationError } from '../faults.ts'
@@ -29,6 +29,7 @@ const DRAINING: TargetHealth = {
 /** Registration of targets, and what the data plane knows of their health. */
 export function targetHandlers(context: Elbv2Context): Record<string, Handler> {
   const { rows, live } = context
+  const normal: sdk.AnomalyDetection = { Result: 'normal', MitigationInEffect: 'no' }
 
   function register(input: sdk.RegisterTargetsInput, call: Call) {
     const group = findTargetGroup(rows, call, input.TargetGroupArn)
@@ -44,11 +45,15 @@ export function targetHandlers(context: Elbv2Context): Record<string, Handler> {
 
   function describeHealth(input: sdk.DescribeTargetHealthInput, call: Call) {
     const group = findTargetGroup(rows, call, input.TargetGroupArn)
-    const isUsed = groupUsers(rows, call).has(group.arn)
+    const used = isUsed(rows, group.arn)
     const include = new Set<string>(input.Include ?? [])
-    const describe = (target: sdk.TargetDescription, health: TargetHealth) =>
-      healthView(group, target, health, include)
-    const registered = (row: TargetRow) => describe(targetView(row), healthOf(row, isUsed))
+    const tellsAnomalies =
+      groupKind(group) === 'application' && (include.has('AnomalyDetection') || include.has('All'))
+    const describe = (target: sdk.TargetDescription, health: TargetHealth, row?: TargetRow) => ({
+      ...healthView(group, target, health),
+      ...(tellsAnomalies && { AnomalyDetection: row ? live.anomaly(row) : normal }),
+    })
+    const registered = (row: TargetRow) => describe(targetView(row), healthOf(row, used), row)
     if (!input.Targets?.length) {
       const all = [...rows.targets.by('group', group.arn)]
       return { TargetHealthDescriptions: all.map(registered) }
@@ -61,9 +66,9 @@ export function targetHandlers(context: Elbv2Context): Record<string, Handler> {
     return { TargetHealthDescriptions: asked }
   }
 
-  function healthOf(row: TargetRow, isUsed: boolean): TargetHealth {
+  function healthOf(row: TargetRow, used: boolean): TargetHealth {
     if (row.drainingSinceMs !== undefined) return DRAINING
-    return isUsed ? live.targetHealth(row) : UNUSED
+    return used ? live.targetHealth(row) : UNUSED
   }
 
   return {
@@ -91,17 +96,12 @@ function healthView(
   group: TargetGroupRow,
   target: sdk.TargetDescription,
   { state, reason, description }: TargetHealth,
-  include: ReadonlySet<string>,
 ): sdk.TargetHealthDescription {
   const { port } = group.healthCheck
   const checked = port === 'traffic-port' ? target.Port?.toString() : port
-  const anomalies =
-    groupKind(group) === 'application' && (include.has('AnomalyDetection') || include.has('All'))
   return {
     Target: target,
     HealthCheckPort: checked,
     TargetHealth: { State: state, Reason: reason, Description: description },
-    // No target is taken to be anomalous here, and so none is given less traffic.
-    ...(anomalies && { AnomalyDetection: { Result: 'normal', MitigationInEffect: 'no' } }),
   }
 }

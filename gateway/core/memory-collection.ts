@@ -1,4 +1,4 @@
-import type { Bucket, Collection, CollectionOptions, IndexOf, Row } from './store.ts'
+import type { Bucket, Collection, CollectionOptions, IndexOf, IndexValue, Row } from './store.ts'
 
 /** A row where it stands in the order of its collection; shared by all indexes. */
 export interface Entry {
@@ -207,19 +207,28 @@ export class MemoryCollection<R extends Row> implements Collection<R> {
   }
 }
 
-function insertInto(buckets: Map<string, Ordered>, value: string | undefined, entry: Entry): void {
-  if (value === undefined) return
-  let bucket = buckets.get(value)
-  if (!bucket) {
-    bucket = new Ordered()
-    buckets.set(value, bucket)
+function insertInto(buckets: Map<string, Ordered>, values: IndexValue, entry: Entry): void {
+  for (const value of listOf(values)) {
+    let bucket = buckets.get(value)
+    if (!bucket) {
+      bucket = new Ordered()
+      buckets.set(value, bucket)
+    }
+    bucket.insert(entry)
   }
-  bucket.insert(entry)
 }
 
-function removeFrom(buckets: Map<string, Ordered>, value: string | undefined, entry: Entry): void {
-  if (value === undefined) return
-  const bucket = buckets.get(value)
-  bucket?.remove(entry)
-  if (bucket?.entries.length === 0) buckets.delete(value)
+function removeFrom(buckets: Map<string, Ordered>, values: IndexValue, entry: Entry): void {
+  for (const value of listOf(values)) {
+    const bucket = buckets.get(value)
+    bucket?.remove(entry)
+    if (bucket?.entries.length === 0) buckets.delete(value)
+  }
+}
+
+const NONE: readonly string[] = []
+
+function listOf(values: IndexValue): readonly string[] {
+  if (values === undefined) return NONE
+  return typeof values === 'string' ? [values] : values
 }

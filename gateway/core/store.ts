@@ -19,12 +19,15 @@ export interface Collection<R extends Row> {
   delete(key: string): boolean
   /** Every row of the collection. */
   all(): Bucket<R>
-  /** Rows whose index `index` gives `value`. Costs nothing but the rows that are read. */
+  /** Rows for which index `index` gives `value`, be it among others. Costs nothing but the rows that are read. */
   by(index: string, value: string): Bucket<R>
 }
 
-/** From a row to the value (or none) it is found by; must depend on the row alone. */
-export type IndexOf<R extends Row> = (row: R) => string | undefined
+/** What an index finds a row by: one value, several that all differ, or none. */
+export type IndexValue = string | readonly string[] | undefined
+
+/** From a row to what it is found by; must depend on the row alone. */
+export type IndexOf<R extends Row> = (row: R) => IndexValue
 
 export interface CollectionOptions<R extends Row> {
   readonly indexes?: Readonly<Record<string, IndexOf<R>>>

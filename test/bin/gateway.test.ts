@@ -89,7 +89,7 @@ gateway('/health/detailed: every component', async ({ kecs }) => {
   assert.is(report.status, 'up')
   assert.equal(
     report.components.map(({ name, status }) => `${name} ${status}`),
-    ['store up', 'runtime up', 'reconciler up', 'backend up'],
+    ['store up', 'runtime up', 'reconciler up', 'listeners up', 'backend up'],
   )
   for (const { detail, since } of report.components) {
     assert.ok(detail)

@@ -51,6 +51,13 @@ serve('banner: what, where, how honest, and lines to try, on stdout alone', asyn
   assert.match(stderr, /INFO {2}stopping signal=SIGTERM\n.*INFO {2}stopped\n$/)
 })
 
+serve('banner: listeners that the network reaches are told, others are not', async ({ shop }) => {
+  const flags = ['serve', '--api-port', '0', '--admin-port', '0', '--memory', '--listener-host']
+  const started = (host: string) => shop.start([...flags, host]).says(/aws ecs list-clusters\n/)
+  assert.match(await started('0.0.0.0'), /listeners +on 0\.0\.0\.0: the network reaches them\n/)
+  for (const host of ['127.0.0.1', 'none']) assert.not.match(await started(host), 'listeners')
+})
+
 serve('banner: credentials and region that are set are not asked for again', async ({ shop }) => {
   const flags = ['--api-port', '0', '--admin-port', '0', '--memory']
   const env = { AWS_PROFILE: 'mine', AWS_REGION: 'eu-west-1' }
@@ -98,6 +105,7 @@ serve('settings: AWS_ENDPOINT_URL is no backend, and HOME holds the data', async
     'dataDir',
     'runtime',
     'honesty',
+    'listenerHost',
   ])
   assert.is(banner.dataDir, join(home, '.kecs', 'data'))
   assert.ok(existsSync(banner.dataDir))
@@ -161,7 +169,7 @@ serve('status: of a running kecs, as text and as JSON', async ({ shop }) => {
   assert.is(status.dataDir, null)
   assert.equal(
     status.health.components.map((part: { name: string }) => part.name),
-    ['store', 'runtime', 'reconciler', 'backend'],
+    ['store', 'runtime', 'reconciler', 'listeners', 'backend'],
   )
 })
 

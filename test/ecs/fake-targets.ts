@@ -1,5 +1,10 @@
 import type { TaskRow } from '../../ecs/rows.ts'
-import type { TargetRegistrar, TargetState, TargetTrouble } from '../../ecs/targets.ts'
+import type {
+  RegistrationError,
+  TargetRegistrar,
+  TargetState,
+  TargetTrouble,
+} from '../../ecs/targets.ts'
 
 const GROUP = 'arn:aws:elasticloadbalancing:us-east-1:000000000000:targetgroup/web/1'
 
@@ -11,10 +16,15 @@ export class FakeTargets implements TargetRegistrar {
   /** Tasks that still have requests under way. */
   readonly busy = new Set<string>()
   readonly listeners = new Set<(taskArn: string) => void>()
+  /** Why nothing can be registered. */
+  refusal: RegistrationError | undefined
+  /** Of the targets' machine, where they are instances. */
+  instanceId: string | undefined
   /** What new targets are. */
   fresh: TargetState = 'healthy'
 
   register(task: TaskRow) {
+    if (this.refusal) throw this.refusal
     if (this.states.has(task.arn)) return []
     this.states.set(task.arn, this.fresh)
     return [{ targetGroupArn: GROUP, count: 1 }]
@@ -34,7 +44,9 @@ export class FakeTargets implements TargetRegistrar {
 
   troubles(task: TaskRow): readonly TargetTrouble[] {
     if (this.state(task) !== 'unhealthy') return []
-    return [{ targetGroupArn: GROUP, port: 80, reason: 'Request timed out' }]
+    const { instanceId } = this
+    const target = { targetGroupArn: GROUP, port: 80, reason: 'Request timed out' }
+    return [{ ...target, ...(instanceId !== undefined && { instanceId }) }]
   }
 
   describe(arn: string) {

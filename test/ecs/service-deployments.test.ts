@@ -156,7 +156,7 @@ test('failures: a launch that the runtime refuses counts against the deployment'
   await world.close()
 })
 
-test('health checks: an unhealthy task is stopped, counted and replaced; the others wait for health', async () => {
+test('health checks: an unhealthy task is replaced, stopped and counted; the others wait for health', async () => {
   const world = await furnished()
   await world.register('checked', { healthCheck: { command: ['CMD-SHELL', 'true'] } })
   await create(world, { taskDefinition: 'checked', desiredCount: 1 })
@@ -166,11 +166,15 @@ test('health checks: an unhealthy task is stopped, counted and replaced; the oth
   world.runtime.changeContainer(id, 'app', { health: 'unhealthy' })
   await world.settle(500)
   const [, second = ''] = world.runtime.ids()
+  assert.is((await world.service()).runningCount, 2)
+  world.runtime.changeContainer(second, 'app', { health: 'unhealthy' })
+  await world.settle(500)
   const { tasks } = await world.call('DescribeTasks', { cluster: 'c', tasks: [id] })
   assert.is(tasks[0].stoppedReason, 'Task failed container health checks')
   assert.is(tasks[0].stopCode, 'ServiceSchedulerInitiated')
   assert.is((await world.service()).deployments[0].failedTasks, 1)
-  world.runtime.changeContainer(second, 'app', { health: 'healthy' })
+  const [, , third = ''] = world.runtime.ids()
+  world.runtime.changeContainer(third, 'app', { health: 'healthy' })
   await world.settle(500)
   assert.is((await world.service()).deployments[0].rolloutState, 'COMPLETED')
   await world.close()

@@ -1,5 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { RegistrationError } from '../../ecs/targets.ts'
 import { FakeTargets } from './fake-targets.ts'
 import { create, messages, update } from './service-world.ts'
 import { type Answer, World } from './world.ts'
@@ -62,7 +63,13 @@ test('service: a task that ends by itself is taken out of its groups', async () 
   world.runtime.crash(arn.slice(-32))
   await world.settle(3000)
   assert.not.ok(targets.states.has(arn))
-  assert.match(messages(await world.service()).join(), /deregistered 1 targets/)
+  // The newest first.
+  const told = messages(await world.service()).reverse()
+  const deregistered = told.findIndex((text) => text.includes('deregistered 1 targets'))
+  assert.is(
+    told[deregistered + 1],
+    '(service s, taskSet ecs-svc/N) has begun draining connections on 1 tasks.',
+  )
   await world.close()
 })
 
@@ -80,8 +87,96 @@ test('service: a task whose target is unhealthy is replaced, and both are told i
   assert.is.not((await arnsOf(world))[0], arn)
   assert.match(
     messages(await world.service()).join('\n'),
-    /\(service s\) \(port 80\) is unhealthy in \(target-group .*\) due to \(reason Request timed out\)/,
+    /\(service s\) \(task\) \(port 80\) is unhealthy in \(target-group .*\) due to \(reason Request timed out\)/,
   )
+  await world.close()
+})
+
+test('service: tells which group a task cannot be registered with, and the instance of a bad target', async () => {
+  const { world, targets } = await balanced({ desiredCount: 1 })
+  await world.settle(3000)
+  const [arn = ''] = await arnsOf(world)
+  targets.instanceId = 'i-0123456789abcdef0'
+  targets.found(arn, 'unhealthy')
+  targets.refusal = new RegistrationError('some-group', 'Target group not found')
+  await world.settle(6000)
+  const told = messages(await world.service())
+  assert.ok(
+    told.includes(
+      '(service s) failed to register targets in (target-group some-group) with (error Target group not found)',
+    ),
+    told.join(),
+  )
+  // Only what takes its place lets the bad one go.
+  targets.refusal = undefined
+  await world.settle(30_000)
+  assert.match(
+    messages(await world.service()).join(),
+    /\(service s\) \(instance i-0123456789abcdef0\) \(port 80\) is unhealthy in/,
+  )
+  await world.close()
+})
+
+test('service: an unhealthy task goes when the one in its place is healthy', async () => {
+  const { world, targets } = await balanced({ desiredCount: 1 })
+  await world.settle(3000)
+  const [first = ''] = await arnsOf(world)
+  targets.fresh = 'initial'
+  targets.found(first, 'unhealthy')
+  await world.settle(10_000)
+  const both = await arnsOf(world)
+  assert.is(both.length, 2)
+  assert.is((await world.task(first)).lastStatus, 'RUNNING')
+  const second = both.find((arn) => arn !== first) ?? ''
+  targets.found(second, 'healthy')
+  await world.settle(3000)
+  assert.equal(await arnsOf(world), [second])
+  assert.is((await world.service()).deployments[0].rolloutState, 'COMPLETED')
+  await world.close()
+})
+
+test('service: of an unhealthy task and its unhealthy replacement the older one goes', async () => {
+  const { world, targets } = await balanced({ desiredCount: 1 })
+  await world.settle(3000)
+  const [first = ''] = await arnsOf(world)
+  targets.fresh = 'unhealthy'
+  targets.found(first, 'unhealthy')
+  await world.settle(1000)
+  assert.is((await world.task(first)).lastStatus, 'STOPPED')
+  assert.ok((await arnsOf(world)).length >= 1)
+  await world.close()
+})
+
+test('service: an unhealthy task that recovers before it is replaced stays', async () => {
+  const { world, targets } = await balanced({ desiredCount: 1 })
+  await world.settle(3000)
+  const [first = ''] = await arnsOf(world)
+  targets.fresh = 'initial'
+  targets.found(first, 'unhealthy')
+  await world.settle(3000)
+  targets.found(first, 'healthy')
+  await world.settle(3000)
+  assert.equal(await arnsOf(world), [first])
+  await world.close()
+})
+
+test('service: at its maximum an unhealthy task goes first, and no more of them than must', async () => {
+  const deploymentConfiguration = { maximumPercent: 150, minimumHealthyPercent: 50 }
+  const { world, targets } = await balanced({ desiredCount: 2, deploymentConfiguration })
+  await world.settle(3000)
+  const before = await arnsOf(world)
+  targets.fresh = 'initial'
+  for (const arn of before) targets.found(arn, 'unhealthy')
+  await world.settle(10_000)
+  // Of three that may run, two are to be new.
+  const stopped = await arnsOf(world, 'STOPPED')
+  assert.is(stopped.length, 1)
+  assert.is((await arnsOf(world)).length, 3)
+  for (const arn of await arnsOf(world)) if (!before.includes(arn)) targets.found(arn, 'healthy')
+  await world.settle(3000)
+  const after = await arnsOf(world)
+  assert.is(after.length, 2)
+  assert.not.ok(after.some((arn) => before.includes(arn)))
   await world.close()
 })
 
@@ -94,6 +189,8 @@ test('service: within its grace period an unhealthy target replaces nothing', as
   await world.settle(20_000)
   assert.is((await arnsOf(world)).length, 1)
   assert.equal(await arnsOf(world, 'STOPPED'), [])
+  await world.settle(60_000)
+  assert.is((await arnsOf(world)).length, 2, 'it is replaced first')
   await world.settle(60_000)
   assert.ok((await arnsOf(world, 'STOPPED')).length > 0)
   await world.close()
@@ -118,7 +215,6 @@ test('UpdateService: what runs is kept until the new tasks’ targets are health
 
 test('CreateService: refuses groups that are not there, not in use or for other targets', async () => {
   const { world, targets } = await balanced()
-  world.describeTargetGroup = (arn) => targets.describe(arn)
   const refused = (targetGroupArn: string) =>
     world.fault('CreateService', {
       cluster: 'c',
@@ -127,6 +223,11 @@ test('CreateService: refuses groups that are not there, not in use or for other 
       desiredCount: 1,
       loadBalancers: [{ targetGroupArn, containerName: 'app', containerPort: 80 }],
     })
+  const asked: object[] = []
+  world.describeTargetGroup = (arn, { account, region }) => {
+    asked.push({ account, region })
+    return targets.describe(arn)
+  }
   assert.is(
     await refused('gone'),
     'InvalidParameterException: The target group with targetGroupArn gone was not found.',
@@ -138,6 +239,47 @@ test('CreateService: refuses groups that are not there, not in use or for other 
   assert.is(
     await refused('targetgroup/ip'),
     'InvalidParameterException: The provided target group targetgroup/ip has target type ip, which is incompatible with the bridge network mode specified in the task definition.',
+  )
+  // Groups of others are not there for this caller.
+  assert.equal(asked[0], { account: '000000000000', region: 'us-east-1' })
+  await world.close()
+})
+
+test('CreateService, UpdateService: at most five groups of named containers, and a grace period only for them', async () => {
+  const { world } = await balanced()
+  const plain = { cluster: 'c', serviceName: 'p', taskDefinition: 'web', desiredCount: 0 }
+  const many = {
+    ...plain,
+    loadBalancers: [1, 2, 3, 4, 5, 6].map((number) => ({
+      targetGroupArn: `${FakeTargets.group}${number}`,
+      containerName: 'app',
+      containerPort: 80,
+    })),
+  }
+  const tooMany = 'InvalidParameterException: load balancers can have at most 5 items.'
+  assert.is(await world.fault('CreateService', many), tooMany)
+  for (const part of [{ containerName: 'app' }, { containerPort: 80 }]) {
+    const loadBalancers = [{ targetGroupArn: FakeTargets.group, ...part }]
+    assert.is(
+      await world.fault('CreateService', { ...plain, loadBalancers }),
+      'InvalidParameterException: A load balancer must name a containerName and a containerPort.',
+    )
+  }
+  const noBalancers =
+    'InvalidParameterException: Health check grace period is only valid for services configured to use load balancers'
+  const grace = { healthCheckGracePeriodSeconds: 30 }
+  assert.is(await world.fault('CreateService', { ...plain, ...grace }), noBalancers)
+  await create(world, { ...plain })
+  const change = { cluster: 'c', service: 'p' }
+  assert.is(await world.fault('UpdateService', { ...change, ...grace }), noBalancers)
+  assert.is(
+    await world.fault('UpdateService', { ...change, loadBalancers: many.loadBalancers }),
+    tooMany,
+  )
+  await world.call('UpdateService', { ...change, loadBalancers: BALANCERS, ...grace })
+  assert.match(
+    await world.fault('UpdateService', { ...change, healthCheckGracePeriodSeconds: -1 }),
+    /^InvalidParameterException: Health check grace period must be between 0 and/,
   )
   await world.close()
 })

@@ -57,8 +57,8 @@ export class World {
     ids: this.ids,
     log: silentLogger,
     lookUpNetwork: (...asked) => this.lookUpNetwork(...asked),
-    describeTargetGroup: (arn) =>
-      this.describeTargetGroup ? this.describeTargetGroup(arn) : ANY_GROUP,
+    describeTargetGroup: (...asked) =>
+      this.describeTargetGroup ? this.describeTargetGroup(...asked) : ANY_GROUP,
     nodes: () => this.runtime.nodes(),
     runtimeAttributes: this.runtime.attributes,
   }

@@ -209,23 +209,6 @@ test('actions: what AWS refuses is refused', () => {
       ],
       /only once/,
     ],
-    [
-      HTTP,
-      [{ ...forward(GROUP), ForwardConfig: { TargetGroupStickinessConfig: { Enabled: true } } }],
-      /stickiness duration/,
-    ],
-    [
-      HTTP,
-      [
-        {
-          ...forward(GROUP),
-          ForwardConfig: {
-            TargetGroupStickinessConfig: { Enabled: true, DurationSeconds: 604801 },
-          },
-        },
-      ],
-      /stickiness duration/,
-    ],
     [HTTP, [redirect({})], /The redirect configuration is not valid because it creates a loop\./],
     [HTTP, [redirect({ Protocol: 'HTTP', Port: '80', Query: 'a=b' })], /creates a loop/],
     [SECURE, [redirect({ Protocol: 'HTTP', Host: 'a.com' })], /You cannot redirect HTTPS to HTTP/],
@@ -299,6 +282,17 @@ test('actions: what AWS refuses is refused', () => {
     assert.match(said, message)
   }
   assert.is(refused(HTTP), 'ValidationError: An action must be specified')
+  for (const DurationSeconds of [undefined, 604801]) {
+    const TargetGroupStickinessConfig = { Enabled: true, DurationSeconds }
+    const said = refused(HTTP, {
+      ...forward(GROUP),
+      ForwardConfig: { TargetGroupStickinessConfig },
+    })
+    assert.is(
+      said,
+      'ValidationError: Target group stickiness duration must be between 1 and 604800 seconds',
+    )
+  }
   assert.match(refused(HTTP, weighted(1, 1, 1, 1, 1, 1)), /^TooManyTargetGroups/)
   assert.match(refused({ type: 'gateway' }, weighted(1, 1)), /^TooManyTargetGroups/)
   assert.match(refused(HTTP, OK, OK, OK, OK, OK, OK), /^TooManyActions/)

@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { CERTIFICATE, HTTPS, makeListener, putBalancer } from './furnish.ts'
+import { CERTIFICATE, HTTPS, makeListener, OK, putBalancer } from './furnish.ts'
 import { Elbv2World } from './world.ts'
 
 test('listener certificates: are added, listed in pages with the default one first, and removed', async () => {
@@ -79,6 +79,18 @@ test('AddListenerCertificates: refuses plain listeners, bad ARNs, unknown ones a
     await world.fault('AddListenerCertificates', of(arn, `${CERTIFICATE}-x`)),
     /^CertificateNotFound/,
   )
+})
+
+test('CreateListener: certificates are of the load balancer’s region', async () => {
+  const world = new Elbv2World()
+  const CertificateArn = 'arn:aws:acm:eu-west-1:000000000000:certificate/1'
+  const refused = `ValidationError: Certificate ARN '${CertificateArn}' is not valid`
+  const LoadBalancerArn = putBalancer(world)
+  const Certificates = [{ CertificateArn }]
+  const input = { LoadBalancerArn, ...HTTPS, DefaultActions: [OK] }
+  assert.is(await world.fault('CreateListener', { ...input, Certificates }), refused)
+  const ListenerArn = await makeListener(world, LoadBalancerArn, HTTPS)
+  assert.is(await world.fault('AddListenerCertificates', { ListenerArn, Certificates }), refused)
 })
 
 test.run()

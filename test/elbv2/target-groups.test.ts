@@ -241,7 +241,7 @@ test('DescribeTargetGroups: by names, ARNs and load balancer, in pages that surv
   assert.equal(second.TargetGroups[0].LoadBalancerArns, [balancer])
   assert.is(
     await world.fault('DescribeTargetGroups', { Names: ['nope'] }),
-    "TargetGroupNotFound: Target groups '[nope]' not found",
+    'TargetGroupNotFound: One or more target groups not found',
   )
   assert.match(
     await world.fault('DescribeTargetGroups', { TargetGroupArns: [`${arns[0]}0`] }),
@@ -291,7 +291,7 @@ test('ModifyTargetGroup: changes what is named, and drops what a check by TCP do
   const https = await modify({ HealthCheckProtocol: 'HTTPS' })
   assert.equal([https.HealthCheckPath, https.Matcher.HttpCode], ['/', '200-399'])
   assert.is(
-    await world.fault('ModifyTargetGroup', { TargetGroupArn: arn, HealthCheckTimeoutSeconds: 30 }),
+    await world.fault('ModifyTargetGroup', { TargetGroupArn: arn, HealthCheckTimeoutSeconds: 31 }),
     'ValidationError: Health check interval must be greater than the timeout.',
   )
   assert.match(

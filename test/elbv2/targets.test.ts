@@ -72,17 +72,17 @@ test('RegisterTargets: refuses what cannot be a target of the group, and then re
       { Id: INSTANCE, QuicServerId: '0x0123456789abcdef' },
       /^ValidationError: A QUIC server ID/,
     ],
-    [ip, { Id: INSTANCE }, /^ValidationError: 'i-0123456789abcdef0' is not a valid IP address/],
+    [
+      ip,
+      { Id: INSTANCE },
+      /^ValidationError: The IP address 'i-0123456789abcdef0' is not a valid IPv4 address$/,
+    ],
     [
       ip,
       { Id: '10.0.0.1', AvailabilityZone: 'everywhere' },
       /^ValidationError: The Availability Zone/,
     ],
-    [
-      ip,
-      { Id: '::1' },
-      /^ValidationError: The IP address '::1' is not of the IP address type 'ipv4'/,
-    ],
+    [ip, { Id: '::1' }, /^ValidationError: The IP address '::1' is not a valid IPv4 address$/],
     [ip6, { Id: '10.0.0.1' }, /^ValidationError/],
     [ip6, { Id: 'fe80::1' }, /^ValidationError/],
     [ip6, { Id: 'fe80::1%eth0' }, /^ValidationError/],
@@ -305,6 +305,9 @@ test('DescribeTargetHealth: anomalies are told of only where they are asked for'
   assert.is((await describe(arn)).AnomalyDetection, undefined)
   assert.equal((await describe(arn, ['AnomalyDetection'])).AnomalyDetection, anomaly)
   assert.equal((await describe(arn, ['All'])).AnomalyDetection, anomaly)
+  world.anomaly = () => ({ Result: 'anomalous', MitigationInEffect: 'yes' })
+  const found = { Result: 'anomalous', MitigationInEffect: 'yes' }
+  assert.equal((await describe(arn, ['AnomalyDetection'])).AnomalyDetection, found)
   assert.is((await describe(lambda, ['All'])).AnomalyDetection, undefined)
   assert.equal((await describe(lambda)).Target, { Id: FUNCTION, AvailabilityZone: 'all' })
 })

@@ -23,6 +23,7 @@ export class Elbv2World {
   readonly ids = countingIds()
   callBackend: CallBackend = () => undefined
   targetHealth: LiveFacts['targetHealth'] = () => ({ state: 'initial' })
+  anomaly: LiveFacts['anomaly'] = () => ({ Result: 'normal', MitigationInEffect: 'no' })
   trouble: LiveFacts['trouble'] = () => undefined
 
   readonly context: Elbv2Context = {
@@ -36,6 +37,7 @@ export class Elbv2World {
     callBackend: (request) => this.callBackend(request),
     live: {
       targetHealth: (target) => this.targetHealth(target),
+      anomaly: (target) => this.anomaly(target),
       trouble: (arn) => this.trouble(arn),
     },
   }

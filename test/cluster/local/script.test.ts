@@ -22,6 +22,7 @@ test('scriptOf: every label of the table is understood', () => {
     'kecs.simulate.exit-code': '3',
     'kecs.simulate.exit-reason': 'told so',
     'kecs.simulate.health': 'healthy-after:1s',
+    'kecs.simulate.target-health': 'unhealthy',
     'kecs.simulate.stop-after': '5ms',
     'kecs.simulate.stop-exit-code': '143',
   }
@@ -33,6 +34,7 @@ test('scriptOf: every label of the table is understood', () => {
     exitCode: 3,
     exitReason: 'told so',
     health: { is: 'healthy', afterMs: 1_000 },
+    targetHealth: { is: 'unhealthy', afterMs: 0 },
     stopAfterMs: 5,
     stopExitCode: 143,
   })

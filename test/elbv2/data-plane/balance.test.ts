@@ -159,6 +159,17 @@ test('choose: fails open when fewer are healthy than the count or the percentage
   assert.is(served({ [`${least}.percentage`]: '60' }, 3), 3)
 })
 
+test('choose: failing open, what was checked goes before what is new', () => {
+  const world = new BalanceWorld()
+  const arn = world.putGroup()
+  const [ill] = world.registerHealthy(arn, ['ill'])
+  world.live.setHealth(ill as LiveTarget, { state: 'unhealthy' })
+  world.register(arn, ['new'])
+  assert.equal([...world.count(to([arn, 1]), 10)], [['ill', 10]])
+  world.deregister(ill?.key ?? '')
+  assert.is(world.next(to([arn, 1])), 'new')
+})
+
 test('choose: what has no address gets nothing even when all else is ill', () => {
   const world = new BalanceWorld()
   const arn = world.putGroup()

@@ -14,7 +14,7 @@ const NAME = 'my-alb-1234567890.us-east-1.elb.localhost'
 /** A port that asks the edge first and answers `api` to what it does not claim. */
 async function apiPort(world: FrontWorld): Promise<number> {
   const table = () => world.tables.current()
-  const edge = createEdge({ table, front: world.front(), clock: systemClock })
+  const edge = createEdge({ table, front: world.front(), watch: world.watch, clock: systemClock })
   const server = createServer((req, res) => {
     const head = { method: req.method ?? '', url: req.url ?? '', headers: req.headers }
     if (edge.claims(head)) edge.web(req, res)
@@ -32,6 +32,19 @@ async function apiPort(world: FrontWorld): Promise<number> {
 function get(host: string, target = '/'): string {
   return `GET ${target} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`
 }
+
+test('createEdge: a connection to the API port is told with its first request for a balancer', async () => {
+  const world = newWorld()
+  world.listener(world.balancer(), fixed('200', 'alb'))
+  const port = await apiPort(world)
+  await world.ask(port, get('localhost'))
+  assert.is(world.watch.records.length, 0)
+  await world.ask(port, get(NAME))
+  assert.equal(
+    world.watch.records.map((told) => [told.balancer.row.name, told.port, told.failure]),
+    [['my-alb', 80, undefined]],
+  )
+})
 
 test('createEdge: claims names of load balancers that exist, whatever their case and port', async () => {
   const world = newWorld()

@@ -68,6 +68,21 @@ figures('tell requests under the names and dimensions of CloudWatch', () => {
   assert.match(world.metrics.render(), '# TYPE TargetResponseTime histogram\n')
 })
 
+figures(
+  'count a target that could not be reached, and no other fault, as a connection error',
+  () => {
+    const world = new World()
+    const failed = { targetStatus: undefined, targetProcessingMs: -1, responseProcessingMs: -1 }
+    world.request({ ...failed, status: 502, requestProcessingMs: -1 })
+    world.request({ ...failed, status: 504, requestProcessingMs: -1 })
+    // The target hung up, did not answer in time, or the client left.
+    world.request({ ...failed, status: 502, requestProcessingMs: 1 })
+    world.request({ ...failed, status: 504, requestProcessingMs: 1 })
+    world.request({ ...failed, status: 460, requestProcessingMs: -1 })
+    assert.is(world.value('TargetConnectionErrorCount', GROUP), 2)
+  },
+)
+
 figures("tell the load balancer's own answers apart from those of targets", () => {
   const world = new World()
   const own = { target: undefined, targetStatus: undefined }

@@ -87,9 +87,11 @@ test('X-Amzn-Tls-*: only where the balancer is asked for them, and then nobody e
 })
 
 test('X-Amzn-Mtls-*: a verified certificate in parts, a passed one whole, a client’s own never', () => {
-  const clientCertificate = { leaf: CA_PEM, chain: CA_PEM }
-  const tls = { version: 'TLSv1.3', cipher: 'x', clientCertificate }
-  const peer = { protocol: 'https' as const, tls }
+  const clientWith = (leaf: string) => {
+    const clientCertificate = { leaf, chain: leaf }
+    return { tls: { version: 'TLSv1.3', cipher: 'x', clientCertificate } }
+  }
+  const peer = clientWith(CA_PEM)
   const headers = ['X-Amzn-Mtls-Clientcert-Subject', 'CN=root', 'x-amzn-mtls-clientcert', 'forged']
   const verified = Object.fromEntries(sent({ mode: 'verify', peer, headers }))
   assert.is(verified['X-Amzn-Mtls-Clientcert-Subject'], 'CN=KECS test CA')
@@ -104,7 +106,8 @@ test('X-Amzn-Mtls-*: a verified certificate in parts, a passed one whole, a clie
   assert.match(leaf, /^-----BEGIN%20CERTIFICATE-----%0A/)
   assert.not.match(JSON.stringify(verified), /root|forged/)
 
-  const passed = headerOf('x-amzn-mtls-clientcert', { mode: 'passthrough', peer, headers })
+  const other = { mode: 'passthrough', peer: clientWith(CA_PEM), headers }
+  const passed = headerOf('x-amzn-mtls-clientcert', other)
   assert.is(decodeURIComponent(passed ?? ''), CA_PEM)
   assert.is(headerOf('x-amzn-mtls-clientcert', { mode: 'passthrough', headers }), undefined)
   assert.is(headerOf('x-amzn-mtls-clientcert', { mode: 'off', headers }), 'forged')

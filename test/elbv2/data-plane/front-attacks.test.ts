@@ -21,6 +21,7 @@ const answersOk: OnData = (socket, all) => {
 async function ownPort(world: FrontWorld, listenerArn: string, headMs = 15_000): Promise<number> {
   const open = createHttpPort({
     front: world.front(),
+    watch: world.watch,
     clock: systemClock,
     ids: systemIds,
     log: silentLogger,

@@ -28,6 +28,7 @@ import { createProxyHttp2 } from '../../../gateway/proxy-http2.ts'
 import { createHttpServer } from '../../../gateway/server.ts'
 import { RawConnection } from '../../raw-http.ts'
 import { LiveWorld } from './live-world.ts'
+import { Watched } from './watched.ts'
 
 const SCOPE = { account: '000000000000', region: 'us-east-1' }
 const ELB = 'arn:aws:elasticloadbalancing:us-east-1:000000000000'
@@ -35,6 +36,8 @@ const ELB = 'arn:aws:elasticloadbalancing:us-east-1:000000000000'
 /** Load balancers with real rows, rules, targets and sockets; what it opens is gone after `close`. */
 export class FrontWorld extends LiveWorld {
   readonly records: RequestRecord[] = []
+  /** Of ports that are given it. */
+  readonly watch = new Watched()
   readonly connections: RawConnection[] = []
   readonly #closers: (() => unknown)[] = []
   readonly #waiting: (() => void)[] = []

@@ -11,6 +11,7 @@ import { FakeClock } from '../../fake-clock.ts'
 import { RawConnection } from '../../raw-http.ts'
 import { withTempDir } from '../../temp-dir.ts'
 import { A, B, failure, get, get2, type World, withPort } from './https-world.ts'
+import { until } from './nlb-world.ts'
 import { liveListener } from './tls-world.ts'
 
 const test = suite('https-port')
@@ -45,6 +46,31 @@ test('https: a client that does not trust the authority refuses the certificate'
     async (world) => {
       const { ca: other } = await otherAuthority()
       assert.match(await failure(get(world, { ca: other })), /CERT|ISSUER|SIGNATURE|UNKNOWN/i)
+    },
+  )
+})
+
+test('https: connections are told with their handshake, and handshakes that fail', async () => {
+  const one = liveListener({ dnsName: A, sslPolicy: TLS13 })
+  await withPort(
+    () => [one],
+    async (world) => {
+      await get(world)
+      await get2(world, {})
+      const { watch } = world
+      assert.is(watch.records.length, 2)
+      for (const { balancer, port, handshakeMs, failure, peer } of watch.records) {
+        assert.is(balancer, one.balancer)
+        assert.equal([port, failure, peer.tls?.version], [443, undefined, 'TLSv1.3'])
+        assert.is(typeof handshakeMs, 'number')
+      }
+      await until(() => watch.open === 0)
+      await failure(get(world, { maxVersion: 'TLSv1.2' }))
+      await until(() => watch.failures.length === 1)
+      const [told] = watch.failures
+      assert.equal([told?.failure, told?.handshakeMs], ['UnmappedConnectionError', undefined])
+      assert.is(told?.peer.sourceIp, '127.0.0.1')
+      assert.is(watch.records.length, 2)
     },
   )
 })

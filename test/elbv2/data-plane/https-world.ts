@@ -16,6 +16,7 @@ import { silentLogger } from '../../../gateway/core/log.ts'
 import { SERVER_LIMITS } from '../../../gateway/server.ts'
 import { FakeClock } from '../../fake-clock.ts'
 import { portListeners } from './tls-world.ts'
+import { Watched } from './watched.ts'
 
 export const A = 'a-1.us-east-1.elb.localhost'
 export const B = 'b-2.us-east-1.elb.localhost'
@@ -27,6 +28,7 @@ export interface World {
   readonly isKept: boolean
   readonly clock: FakeClock
   readonly peers: Peer[]
+  readonly watch: Watched
   readonly trustStores: Map<string, TrustStoreRow>
 }
 
@@ -38,6 +40,7 @@ export async function withPort(
 ): Promise<void> {
   const clock = new FakeClock(Date.now())
   const peers: Peer[] = []
+  const watch = new Watched()
   const trustStores = new Map<string, TrustStoreRow>()
   const front: HttpFront = {
     web(listener, peer, req, res) {
@@ -57,6 +60,7 @@ export async function withPort(
   const open = createHttpsPort({
     ...options,
     front,
+    watch,
     certificates,
     policies: createSecurityPolicies(silentLogger),
     rows: { trustStores } as never,
@@ -67,7 +71,7 @@ export async function withPort(
   const isKept = dir !== undefined && existsSync(join(dir, AUTHORITY_FILE))
   const { certificate: ca } = await certificates.authority()
   try {
-    await work({ port, ca, clock, peers, trustStores, isKept })
+    await work({ port, ca, clock, peers, watch, trustStores, isKept })
   } finally {
     const closed = opened.close(0)
     clock.advance(0)

@@ -18,6 +18,7 @@ function listenersOf(world: FrontWorld, options: Partial<ListenersOptions> = {})
   const log: Logger = { ...silentLogger, warn: (message) => void warnings.push(message) }
   const http = createHttpPort({
     front: world.front(),
+    watch: world.watch,
     clock: systemClock,
     ids: systemIds,
     log: silentLogger,
@@ -95,6 +96,22 @@ test('createListeners: balancers share a port by Host; who names none of them ge
   await listeners.idle()
   assert.match(await world.ask(port, get('localhost')), /two$/)
   assert.equal([listeners.trouble(one), listeners.trouble(two)], [undefined, undefined])
+})
+
+test('createListeners: a balancer is reached without its name where its port is open and it is the oldest', async () => {
+  const world = newWorld()
+  const { listeners } = listenersOf(world)
+  const port = await deadPort()
+  const [one, two] = [world.balancer('one'), world.balancer('two')]
+  const first = world.listener(one, fixed('200'), { port })
+  world.listener(two, fixed('200'), { port })
+  assert.is(listeners.reachedAt(one, port), undefined)
+  await listeners.idle()
+  assert.is(listeners.reachedAt(one, port), '127.0.0.1')
+  assert.is(listeners.reachedAt(two, port), undefined)
+  world.rows.listeners.delete(first)
+  assert.is(listeners.reachedAt(two, port), '127.0.0.1')
+  assert.is(listenersOf(world, { enabled: false }).listeners.reachedAt(two, port), undefined)
 })
 
 test('createListeners: a port that is taken is said once, and had as soon as it is free', async () => {
@@ -189,6 +206,51 @@ test('createListeners: of two protocols on one port the oldest listener has it',
   assert.is(listeners.trouble(two), undefined)
 })
 
+test('createListeners: UDP has a number beside TCP, and TCP_UDP has it whole', async () => {
+  const world = newWorld()
+  const open: string[] = []
+  const opener =
+    (protocol: string): OpenListener =>
+    () => {
+      open.push(protocol)
+      const close = async () => void open.splice(open.indexOf(protocol), 1)
+      return Promise.resolve({ close })
+    }
+  const protocols = ['HTTP', 'UDP', 'TCP_UDP']
+  const openers = Object.fromEntries(protocols.map((each) => [each, opener(each)]))
+  const { listeners } = listenersOf(world, { openers, reserved: new Map([[53, 'somebody']]) })
+  const nlb = (name: string) => world.balancer(name, {}, { type: 'network' })
+  const [web, web2] = [world.balancer('web'), world.balancer('web2')]
+  const [dns, late, both] = [nlb('dns'), nlb('late'), nlb('both')]
+  const forward = forwardTo(world.putGroup())
+  const all = [
+    world.listener(web, fixed('200'), { port: 7000 }),
+    world.listener(dns, forward, { port: 7000, protocol: 'UDP' }),
+  ]
+  world.listener(web2, fixed('200'), { port: 7000 })
+  world.listener(late, forward, { port: 7000, protocol: 'UDP' })
+  world.listener(both, forward, { port: 7000, protocol: 'TCP_UDP' })
+  world.listener(dns, forward, { port: 53, protocol: 'UDP' })
+  await listeners.idle()
+  assert.equal(open, ['HTTP', 'UDP', 'UDP'])
+  for (const arn of [web, web2, dns]) assert.is(listeners.trouble(arn), undefined)
+  const trouble = 'listener port 7000: load balancer'
+  assert.is(listeners.trouble(late), `${trouble} dns has it for UDP`)
+  assert.is(listeners.trouble(both), `${trouble} web has it for HTTP`)
+
+  for (const arn of all) world.rows.listeners.delete(arn)
+  world.rows.loadBalancers.delete(late)
+  for (const row of [...world.rows.listeners.by('loadBalancer', late)]) {
+    world.rows.listeners.delete(row.arn)
+  }
+  for (const row of [...world.rows.listeners.by('loadBalancer', web2)]) {
+    world.rows.listeners.delete(row.arn)
+  }
+  await listeners.idle()
+  assert.equal(open, ['UDP', 'TCP_UDP'])
+  assert.is(listeners.trouble(both), undefined)
+})
+
 test('createListeners: a protocol that nobody opens is said; switched off, nothing is opened', async () => {
   const world = newWorld()
   const { listeners } = listenersOf(world)
@@ -208,11 +270,58 @@ test('createListeners: a protocol that nobody opens is said; switched off, nothi
   assert.is(off.listeners.trouble(balancer), undefined)
 })
 
+test('address: where a listener is reached without its name, and nowhere while it is not', async () => {
+  const world = newWorld()
+  const port = await deadPort()
+  const other = await occupy(port)
+  const { listeners } = listenersOf(world)
+  const [one, two] = [world.balancer('one'), world.balancer('two')]
+  const first = world.listener(one, fixed('200', 'one'), { port })
+  await listeners.idle()
+  assert.is(listeners.reachedAt(one, port), undefined, 'another program has it')
+  await new Promise((resolve) => other.close(resolve))
+  world.clock.advanceToNext()
+  await listeners.idle()
+  assert.is(listeners.reachedAt(one, port), '127.0.0.1')
+  assert.is(listeners.reachedAt(one, port + 1), undefined)
+  world.listener(two, fixed('200', 'two'), { port })
+  await listeners.idle()
+  assert.is(listeners.reachedAt(two, port), undefined, 'who names nobody reaches the other one')
+  world.rows.listeners.delete(first)
+  await listeners.idle()
+  assert.equal(
+    [listeners.reachedAt(one, port), listeners.reachedAt(two, port)],
+    [undefined, '127.0.0.1'],
+  )
+})
+
+test('address: of a listener on every address of this machine, its loopback', async () => {
+  const open: OpenListener = () => Promise.resolve({ close: () => Promise.resolve() })
+  for (const [host, loopback] of [
+    ['0.0.0.0', '127.0.0.1'],
+    ['::', '::1'],
+    ['10.0.0.1', '10.0.0.1'],
+  ] as const) {
+    const world = newWorld()
+    const { listeners } = listenersOf(world, { host, openers: { HTTP: open } })
+    const balancer = world.balancer()
+    world.listener(balancer, fixed('200'), { port: 80 })
+    await listeners.idle()
+    assert.is(listeners.reachedAt(balancer, 80), loopback)
+  }
+})
+
 test('createHttpPort: a client’s connection ends when it is as old as the balancer allows', async () => {
   const world = newWorld()
   const clock = new FakeClock()
   const openers = {
-    HTTP: createHttpPort({ front: world.front(), clock, ids: systemIds, log: silentLogger }),
+    HTTP: createHttpPort({
+      front: world.front(),
+      watch: world.watch,
+      clock,
+      ids: systemIds,
+      log: silentLogger,
+    }),
   }
   const { listeners } = listenersOf(world, { openers })
   const port = await deadPort()

@@ -198,6 +198,18 @@ test('source-ip: the connection counts, X-Forwarded-For does not', () => {
   )
 })
 
+test('source-ip: rules of network load balancers tell IPv4 from IPv6', () => {
+  for (const type of ['ipv4', 'ipv6'] as const) {
+    check(
+      [{ Field: 'source-ip', SourceIpConfig: { IpAddressType: type } }],
+      [
+        [{ sourceIp: '192.0.2.7' }, type === 'ipv4'],
+        [{ sourceIp: '2001:db8::1' }, type === 'ipv6'],
+      ],
+    )
+  }
+})
+
 test('compileConditions: all conditions must hold', () => {
   check(
     [

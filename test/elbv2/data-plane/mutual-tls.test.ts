@@ -73,6 +73,16 @@ test('mutual TLS: none, another authority’s, an expired and a revoked certific
         assert.match(await failure(get(world, options)), REFUSED)
       }
       assert.is(world.peers.length, 0)
+      const codes = world.watch.failures.map(({ failure }) => failure)
+      assert.equal(codes, [
+        'UnmappedConnectionError',
+        'ClientCertUntrusted',
+        'ClientCertExpired',
+        'ClientCertCrlHit',
+      ])
+      const { peer } = world.watch.failures[3] ?? {}
+      assert.is(peer?.tls?.clientCertificate?.leaf, revoked.certificate)
+      assert.equal([world.watch.records.length, world.watch.open], [0, 0])
     },
   )
 })

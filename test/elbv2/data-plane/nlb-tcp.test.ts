@@ -2,7 +2,8 @@ import { Buffer } from 'node:buffer'
 import { connect, type Socket } from 'node:net'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { LiveListener, OpenPort } from '../../../elbv2/data-plane/model.ts'
+import { compileConditions } from '../../../elbv2/data-plane/match.ts'
+import type { LiveListener, LiveRule, OpenPort } from '../../../elbv2/data-plane/model.ts'
 import { createTcpPort } from '../../../elbv2/data-plane/nlb-tcp.ts'
 import { proxyHeader } from '../../../elbv2/data-plane/proxy-protocol.ts'
 import { heardBy, NlbWorld, until } from './nlb-world.ts'
@@ -59,6 +60,57 @@ test('tcp: bytes pass both ways, and a client that has ended its half still hear
       client.end('pong ')
       assert.is(await heardBy(client), 'ping pong bye')
       await until(() => world.only('arn:group/g').inFlight === 0)
+    },
+  )
+})
+
+test('tcp: the first rule that matches the client’s address decides, else the default one', async () => {
+  const heard = async (types: readonly ('ipv4' | 'ipv6')[]) => {
+    let text = ''
+    await withPort(
+      async (world) => {
+        const says = async (name: string) =>
+          world.group(name, [await world.serve((socket) => socket.end(name))])
+        const listener = world.to(await says('default'))
+        const rules: LiveRule[] = []
+        for (const [at, type] of types.entries()) {
+          const arn = await says(`${type} ${at}`)
+          const condition = { Field: 'source-ip', SourceIpConfig: { IpAddressType: type } }
+          const matches = compileConditions([condition])
+          rules.push(...world.to(arn).rules.map((rule) => ({ ...rule, matches })))
+        }
+        return { ...listener, rules: [...rules, ...listener.rules] }
+      },
+      async (_world, dial) => {
+        text = await heardBy(dial())
+      },
+    )
+    return text
+  }
+  assert.is(await heard(['ipv6', 'ipv4', 'ipv4']), 'ipv4 1')
+  assert.is(await heard(['ipv6']), 'default')
+})
+
+test('tcp: flows and their bytes are told, and targets that take none', async () => {
+  await withPort(
+    async (world) => world.to(world.group('g', [await world.serve(echo)])),
+    async ({ watch }, dial) => {
+      const client = dial()
+      client.write('ping')
+      await until(() => watch.bytes === 8)
+      assert.equal([watch.flows, watch.open], [1, 1])
+      client.end()
+      assert.is(await heardBy(client), 'pingbye')
+      await until(() => watch.open === 0)
+      assert.equal([watch.flows, watch.bytes, watch.unreachedGroups], [1, 11, []])
+    },
+  )
+  await withPort(
+    async (world) => world.to(world.group('dead', [await world.closedPort()])),
+    async ({ watch }, dial) => {
+      await heardBy(dial())
+      await until(() => watch.unreachedGroups.length > 0)
+      assert.equal([watch.flows, watch.unreachedGroups], [0, ['arn:group/dead']])
     },
   )
 })

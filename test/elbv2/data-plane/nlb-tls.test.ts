@@ -31,8 +31,8 @@ async function withPort(
     log: world.log,
   })
   const policies = createSecurityPolicies(world.log)
-  const { clock, flows, log, rows } = world
-  const open = createTlsPort({ clock, flows, log, rows, certificates, policies })
+  const { clock, flows, log, rows, watch } = world
+  const open = createTlsPort({ clock, flows, log, rows, watch, certificates, policies })
   const opened = await open(
     '127.0.0.1',
     portListeners(() => all),
@@ -63,6 +63,23 @@ const secured = (client: TLSSocket) =>
   new Promise<void>((resolve, reject) => {
     client.once('secureConnect', resolve).once('error', reject)
   })
+
+test('tls: flows are told, and handshakes that fail', async () => {
+  await withPort(
+    async (world) => {
+      const port = await world.serve((socket) => socket.end('bye'))
+      return [world.to(world.group('g', [port]), { dnsName: A, protocol: 'TLS' })]
+    },
+    async ({ watch }, dial) => {
+      const client = dial(A)
+      assert.is(await heardBy(client), 'bye')
+      client.end()
+      await until(() => watch.flows === 1 && watch.open === 0)
+      assert.is(watch.bytes, 3)
+      assert.equal(watch.failures, [])
+    },
+  )
+})
 
 test('tls: ends at the load balancer, and the target hears the bytes plain', async () => {
   let heard = ''

@@ -101,6 +101,22 @@ test('udp: each client hears the answers to its own datagrams, from the port tha
   )
 })
 
+test('udp: flows and their bytes are told', async () => {
+  await withPort(
+    async (world, servers) =>
+      world.to(world.group('g', [await echo('a', servers)], { protocol: 'UDP' })),
+    async ({ world: { watch, clock }, port, client }) => {
+      const [one, two] = [await client(), await client()]
+      await one.ask(port, '1')
+      await one.ask(port, '2')
+      await two.ask(port, '3')
+      assert.equal([watch.flows, watch.open, watch.bytes], [2, 2, 12])
+      clock.advance(UDP_IDLE_MS)
+      assert.equal([watch.flows, watch.open], [2, 0])
+    },
+  )
+})
+
 test('udp: a client’s flow stays with its target, and many clients use them all', async () => {
   await withPort(
     async (world, servers) => {

@@ -9,6 +9,7 @@ import { silentLogger } from '../../../gateway/core/log.ts'
 import { MemoryStore } from '../../../gateway/core/memory-store.ts'
 import { FakeClock } from '../../fake-clock.ts'
 import { type ListenerParts, liveListener } from './tls-world.ts'
+import { Watched } from './watched.ts'
 
 const SCOPE = { account: '000000000000', region: 'us-east-1' }
 
@@ -17,6 +18,7 @@ export class NlbWorld {
   readonly store = new MemoryStore({ freeze: true })
   readonly rows = openElbv2Rows(this.store)
   readonly log = silentLogger
+  readonly watch = new Watched()
   readonly live = createLiveTargets({
     rows: this.rows,
     store: this.store,

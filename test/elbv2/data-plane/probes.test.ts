@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { once } from 'node:events'
 import { createServer as createHttp, type RequestListener } from 'node:http'
 import {
@@ -13,6 +14,7 @@ import * as assert from 'uvu/assert'
 import { FAILED, GOOD, wrongCode } from '../../../elbv2/data-plane/health-state.ts'
 import { probePlan } from '../../../elbv2/data-plane/probe.ts'
 import { probeHttp } from '../../../elbv2/data-plane/probe-http.ts'
+import { proxyHeader } from '../../../elbv2/data-plane/proxy-protocol.ts'
 import type { HealthCheck, TargetGroupRow } from '../../../elbv2/rows.ts'
 import { LiveWorld } from './live-world.ts'
 import { TEST_CERTIFICATE, TEST_KEY } from './test-certificate.ts'
@@ -61,6 +63,48 @@ function probe(
   if (!row) throw new Error('no row')
   return probePlan(row).probe({ host: '127.0.0.1', port }, signal)
 }
+
+/** All that a server hears which answers once it has heard the header of the PROXY protocol. */
+async function heardFirst(healthCheck: Partial<HealthCheck>, answer: string, tls = false) {
+  const header = proxyHeader(undefined)
+  let heard: Buffer = Buffer.alloc(0)
+  const plain = createHttp((_, res) => res.end(answer))
+  const secure = createHttps(TLS, (_, res) => res.end(answer))
+  const closed: Promise<unknown>[] = []
+  const port = await listening(
+    createTcp((socket) => {
+      closed.push(once(socket, 'close'))
+      socket.on('readable', function take() {
+        const first: Buffer | null = socket.read(header.length)
+        if (!first) return
+        heard = first
+        socket.off('readable', take)
+        if (healthCheck.protocol === 'TCP') return void socket.resume()
+        if (tls) secure.emit('connection', socket)
+        else plain.emit('connection', socket)
+      })
+    }),
+  )
+  const world = new LiveWorld()
+  const arn = world.putGroup('g', {
+    protocol: 'TCP',
+    healthCheck,
+    attributes: { 'proxy_protocol_v2.enabled': 'true' },
+  })
+  const row = world.rows.targetGroups.get(arn)
+  if (!row) throw new Error('no row')
+  const { probe } = probePlan(row)
+  const result = await probe({ host: '127.0.0.1', port }, new AbortController().signal)
+  await Promise.all(closed)
+  return { result, isHeader: heard.equals(header) }
+}
+
+test('probePlan: with the PROXY protocol every check begins with its header, without a client', async () => {
+  const good = { result: GOOD, isHeader: true }
+  assert.equal(await heardFirst({ protocol: 'TCP' }, ''), good)
+  assert.equal(await heardFirst({ protocol: 'HTTP' }, 'ok'), good)
+  assert.equal(await heardFirst({ protocol: 'HTTPS' }, 'ok', true), good)
+})
 
 function http(listener: RequestListener): Promise<number> {
   return listening(createHttp(listener))
@@ -168,7 +212,7 @@ test('HTTP: a code that came in time holds, even when the body does not end in t
     queueMicrotask(() => late.abort())
     return true
   }
-  const check = { path: '/', isTls: false, matches }
+  const check = { path: '/', isTls: false, matches, preface: undefined }
   assert.is(await probeHttp(check, { host: '127.0.0.1', port }, late.signal), GOOD)
 })
 

@@ -7,6 +7,7 @@ import {
   openElbv2Rows,
   type RuleRow,
 } from '../../../elbv2/rows.ts'
+import { StoreFault } from '../../../gateway/core/fault.ts'
 import { type Logger, silentLogger } from '../../../gateway/core/log.ts'
 import { MemoryStore } from '../../../gateway/core/memory-store.ts'
 import { requestFacts } from './requests.ts'
@@ -129,6 +130,34 @@ test('createRoutingTable: begins with what is stored', () => {
   assert.is(listener, world.live('Web')?.listeners[0])
   assert.is(listener?.settings.serverHeader, true)
   assert.is(listener?.balancer.settings.idleTimeoutMs, 60_000)
+})
+
+test('createRoutingTable: knows only what is durable, also when a later change is taken back', async () => {
+  const world = new TableWorld((it) => it.balancer('web', 80))
+  const waiting: ((fault?: StoreFault) => void)[] = []
+  world.store.attach({ append: (_changes, done) => waiting.push(done) })
+  const change = (more: Partial<LoadBalancerRow>) => {
+    world.store.transact(() => world.put(balancerRow('web', more)))
+    return world.store.durable().then(
+      () => 'durable',
+      () => 'taken back',
+    )
+  }
+  const attributes = () => world.live('web')?.row.attributes
+  const first = change({ attributes: { first: 'true' } })
+  const second = change({ attributes: { second: 'true' } })
+  const rule = ruleRow('listener/web/80', 1)
+  world.store.transact(() => world.put(rule))
+  assert.equal(attributes(), {})
+  waiting[0]?.()
+  assert.is(await first, 'durable')
+  assert.equal(attributes(), { first: 'true' })
+  assert.equal(world.rules('web'), ['0'])
+  for (const done of waiting.slice(1)) done(new StoreFault('the disk is full'))
+  assert.is(await second, 'taken back')
+  assert.equal(world.rows.loadBalancers.get('lb/web')?.attributes, { first: 'true' })
+  assert.equal(attributes(), { first: 'true' })
+  assert.equal(world.rules('web'), ['0'])
 })
 
 test('createRoutingTable: rules are in the order of their priorities, the default one last', async () => {
@@ -260,14 +289,15 @@ test('createRoutingTable: default actions that cannot be compiled answer 500', (
   assert.is(world.logged.length, 1)
 })
 
-test('createRoutingTable: network load balancers have their default rule, gateway ones no port', () => {
+test('createRoutingTable: network load balancers have rules, gateway ones no port', () => {
   const world = new TableWorld((it) => {
+    const conditions = [{ Field: 'source-ip', SourceIpConfig: { IpAddressType: 'ipv6' as const } }]
     const tcp = listenerRow('net', 53, { protocol: 'TCP_UDP' })
-    it.put(balancerRow('net', { type: 'network' }), tcp, ruleRow(tcp.arn, 1))
+    it.put(balancerRow('net', { type: 'network' }), tcp, ruleRow(tcp.arn, 1, { conditions }))
     const { port: _, protocol: __, ...geneve } = listenerRow('gwy', 0)
     it.put(balancerRow('gwy', { type: 'gateway' }), geneve)
   })
-  assert.equal(world.rules('net'), ['0'])
+  assert.equal(world.rules('net'), ['1', '0'])
   assert.equal([...world.tables.current().byPort.keys()], [53])
   assert.is(world.live('gwy')?.listeners.length, 1)
 })

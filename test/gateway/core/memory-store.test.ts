@@ -87,6 +87,28 @@ test('by: a row whose index value changes stands in the new bucket in the order 
   assert.throws(() => all.by('colour', 'red'), /no index colour/)
 })
 
+test('by: an index may give a row several values, and each finds it', () => {
+  const store = createMemoryStore()
+  const all = store.collection<{ readonly tags: readonly string[] }>('tagged', {
+    indexes: { tag: ({ tags }) => tags },
+  })
+  const found = (tag: string) => [...all.by('tag', tag)].map(({ tags }) => tags.join())
+  all.put('a', { tags: ['x', 'y'] })
+  all.put('b', { tags: ['y'] })
+  all.put('c', { tags: [] })
+  assert.equal([found('x'), found('y')], [['x,y'], ['x,y', 'y']])
+  all.put('a', { tags: ['y', 'z'] })
+  assert.equal([found('x'), found('y'), found('z')], [[], ['y,z', 'y'], ['y,z']])
+  assert.throws(() =>
+    store.transact(() => {
+      all.delete('a')
+      all.put('b', { tags: ['x'] })
+      throw new Error('no')
+    }),
+  )
+  assert.equal([found('x'), found('y'), found('z')], [[], ['y,z', 'y'], ['y,z']])
+})
+
 test('after: begins behind the number, be it there, gone or never given', () => {
   const { all } = world()
   for (const value of [1, 2, 3, 4]) all.put(String(value), { group: 'g', value })
