@@ -256,6 +256,17 @@ test('504: a target that says nothing on its stream for the idle time-out', asyn
   assert.is(live.inFlight, 0)
 })
 
+test('504, not 408: a target of HTTP/1.1 that says nothing to a stream without a body', async () => {
+  const clock = new FakeClock()
+  const target = await raw()
+  const { world, listener } = await inFrontOf(target.port, { clock })
+  const client = await http2Front(world, listener)
+  const heard = ask(client, { ':path': '/' })
+  await target.hears('\r\n\r\n')
+  clock.advance(80_000)
+  assert.is((await heard).headers[':status'], 504)
+})
+
 test('a large body goes up and down a stream at the pace of who reads it', async () => {
   const world = newWorld()
   const target = await http2Target(world, (stream) => {
