@@ -34,6 +34,10 @@ const FREE_SOCKETS = 64
 /** To all targets together: a thousand of them must not use up a process's file descriptors. */
 export const ALL_FREE_SOCKETS = 512
 
+function destroyed(this: Duplex): void {
+  this.destroy()
+}
+
 /** Idle connections to whatever target: the one that has waited longest makes room. */
 class IdleSockets {
   readonly #sockets = new Set<Duplex>()
@@ -41,6 +45,8 @@ class IdleSockets {
 
   add(socket: Duplex): void {
     this.#sockets.add(socket)
+    // Nobody asked for what comes now: the next request must not take it for its answer.
+    socket.on('data', destroyed)
     // One listener for its whole life; it is idle many times.
     if (!this.#known.has(socket)) {
       this.#known.add(socket)
@@ -53,6 +59,7 @@ class IdleSockets {
   }
 
   remove(socket: Duplex): void {
+    socket.off('data', destroyed)
     this.#sockets.delete(socket)
   }
 }
