@@ -27,10 +27,14 @@ const NO_TRAILERS: ReadonlySet<string> = new Set([
   'content-length',
   'content-range',
   'content-type',
+  'cookie',
   'expect',
   'host',
   'set-cookie',
 ])
+
+/** What a proxy says of a client: where a target merges trailers, a client would say it in its place. */
+const SAID_BY_PROXIES = /^(forwarded$|x-forwarded-|x-amzn-)/i
 
 /** Methods whose requests node sends without any framing when there is no body. */
 const BODILESS_METHODS: ReadonlySet<string> = new Set([
@@ -155,7 +159,9 @@ export function answerHeaders({ rawHeaders }: HeadOfAnswer, trailers: boolean): 
 
 /** Trailers that may cross, in pairs as node takes them. */
 export function trailerPairs(raw: RawHeaders): [name: string, value: string][] {
-  return pairsOf(raw).filter(([name]) => !NO_TRAILERS.has(name.toLowerCase()))
+  return pairsOf(raw).filter(
+    ([name]) => !NO_TRAILERS.has(name.toLowerCase()) && !SAID_BY_PROXIES.test(name),
+  )
 }
 
 /** Headers that are for whoever answers in the end, but for those in `without` (lower case). */
