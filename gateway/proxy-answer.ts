@@ -14,11 +14,25 @@ export function writeHead(
   message: string | undefined,
   headers: RawHeaders,
 ): void {
+  // RFC 9110, 8.6: a 204 has no length, and clients of HTTP/2 break off where it has one.
+  const given = status === 204 ? without(headers, 'content-length') : headers
   if (!isHttp2(res.req)) {
-    res.writeHead(status, message, headers as string[])
+    res.writeHead(status, message, given as string[])
     return
   }
-  res.writeHead(status, grouped(headers))
+  try {
+    res.writeHead(status, grouped(given))
+  } catch (error) {
+    // What was set stays set: the answer in its place would fail for it, too.
+    for (const name of res.getHeaderNames()) res.removeHeader(name)
+    throw error
+  }
+}
+
+function without(headers: RawHeaders, name: string): RawHeaders {
+  return pairsOf(headers)
+    .filter(([each]) => each.toLowerCase() !== name)
+    .flat()
 }
 
 /** Sends an answer that is a head and nothing else: to clients of HTTP/2 in one frame. */

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import * as assert from 'uvu/assert'
 import { FakeClock } from '../../fake-clock.ts'
-import { frontSuite } from './front-suite.ts'
+import { frontSuite, get } from './front-suite.ts'
 import { ask, http2Front } from './http2-ends.ts'
 
 const { test, raw, inFrontOf } = frontSuite('elbv2 front: answers over HTTP/2')
@@ -49,6 +49,25 @@ test('trailers that a target repeats reach a client of HTTP/2', async () => {
   const heard = await ask(client, { ':path': '/' })
   assert.is(heard.body, 'ok')
   assert.equal([heard.trailers.etag, heard.trailers['x-mine']], ['1, 2', '1, 2'])
+})
+
+test('a 204 has no length, whatever its target says', async () => {
+  const answer = 'HTTP/1.1 204 No Content\r\nContent-Length: 2\r\nX-Mine: 1\r\n\r\n'
+  const client = await inFrontOfAnswers(answer)
+  const { headers, code } = await ask(client, { ':path': '/' })
+  assert.equal([headers[':status'], headers['x-mine'], code], [204, '1', 0])
+  assert.is(headers['content-length'], undefined)
+  const target = await raw((socket, all) => {
+    if (all.endsWith('\r\n\r\n')) socket.write(answer)
+  })
+  const { world, port } = await inFrontOf(target.port)
+  assert.not.match(await world.ask(port, get()), /content-length/i)
+})
+
+test('a head that HTTP/2 cannot say is the target’s fault', async () => {
+  const answer = 'HTTP/1.1 999 What\r\nX-Mine: 1\r\nContent-Length: 0\r\n\r\n'
+  const { headers } = await ask(await inFrontOfAnswers(answer), { ':path': '/' })
+  assert.equal([headers[':status'], headers['x-mine']], [502, undefined])
 })
 
 test('504: a target that says nothing to a GET of HTTP/2, which has no body to wait for', async () => {
