@@ -14,11 +14,25 @@ export function writeHead(
   message: string | undefined,
   headers: RawHeaders,
 ): void {
+  // RFC 9110, 8.6: a 204 has no length, and clients of HTTP/2 break off where it has one.
+  const given = status === 204 ? without(headers, 'content-length') : headers
   if (!isHttp2(res.req)) {
-    res.writeHead(status, message, headers as string[])
+    res.writeHead(status, message, given as string[])
     return
   }
-  res.writeHead(status, grouped(headers))
+  try {
+    res.writeHead(status, grouped(given))
+  } catch (error) {
+    // What was set stays set: the answer in its place would fail for it, too.
+    for (const name of res.getHeaderNames()) res.removeHeader(name)
+    throw error
+  }
+}
+
+function without(headers: RawHeaders, name: string): RawHeaders {
+  return pairsOf(headers)
+    .filter(([each]) => each.toLowerCase() !== name)
+    .flat()
 }
 
 /** Sends an answer that is a head and nothing else: to clients of HTTP/2 in one frame. */
@@ -32,14 +46,57 @@ export function endWithHead(res: ServerResponse, status: number, headers: RawHea
   res.end()
 }
 
+/** What node sends once at most under HTTP/2; it throws when the head goes out, where nobody catches. */
+const ONCE: ReadonlySet<string> = new Set([
+  'access-control-allow-credentials',
+  'access-control-max-age',
+  'access-control-request-method',
+  'age',
+  'authorization',
+  'content-encoding',
+  'content-language',
+  'content-length',
+  'content-location',
+  'content-md5',
+  'content-range',
+  'content-type',
+  'date',
+  'dnt',
+  'etag',
+  'expires',
+  'from',
+  'host',
+  'if-match',
+  'if-modified-since',
+  'if-none-match',
+  'if-range',
+  'if-unmodified-since',
+  'last-modified',
+  'location',
+  'max-forwards',
+  'proxy-authorization',
+  'range',
+  'referer',
+  'retry-after',
+  'tk',
+  'upgrade-insecure-requests',
+  'user-agent',
+  'x-content-type-options',
+])
+/** Of one connection's HTTP/1.1; what else is, does not cross a proxy at all. */
+const NOT_OF_HTTP2: ReadonlySet<string> = new Set(['connection', 'http2-settings'])
+
 function grouped(headers: RawHeaders): Record<string, string | string[]> {
   const all: Record<string, string | string[]> = Object.create(null)
   for (const [name, value] of pairsOf(headers)) {
     const key = name.toLowerCase()
-    if (key === 'connection') continue
+    if (NOT_OF_HTTP2.has(key)) continue
     const before = all[key]
     // One value as such: node takes no list for a header that may be there once only.
-    all[key] = before === undefined ? value : [before, value].flat()
+    if (before === undefined) all[key] = value
+    else if (!ONCE.has(key)) all[key] = [before, value].flat()
+    // RFC 9110, 5.3: lines of one name may be put together, and those that say the same are one.
+    else if (before !== value) all[key] = `${before}, ${value}`
   }
   return all
 }
@@ -57,7 +114,7 @@ export function cutOff(res: ServerResponse): void {
 
 export function addTrailers(res: ServerResponse, pairs: [name: string, value: string][]): void {
   if (pairs.length === 0) return
-  if (isHttp2(res.req)) res.addTrailers(Object.fromEntries(pairs))
+  if (isHttp2(res.req)) res.addTrailers(grouped(pairs.flat()) as Record<string, string>)
   else res.addTrailers(pairs)
 }
 

@@ -27,6 +27,7 @@ const NO_TRAILERS: ReadonlySet<string> = new Set([
   'content-length',
   'content-range',
   'content-type',
+  'cookie',
   'expect',
   'host',
   'set-cookie',
@@ -35,6 +36,9 @@ const NO_TRAILERS: ReadonlySet<string> = new Set([
 /** Of names and methods. */
 export const TOKEN: RegExp = /^[\w!#$%&'*+.^`|~-]+$/
 const NO_VALUE = /[^\t\x20-\x7e\x80-\xff]/
+
+/** What a proxy says of a client: where a target merges trailers, a client would say it in its place. */
+const SAID_BY_PROXIES = /^(forwarded$|x-forwarded-|x-amzn-)/i
 
 /** Methods whose requests say nothing of a body where there is none (RFC 9110, 8.6). */
 const BODILESS_METHODS: ReadonlySet<string> = new Set([
@@ -190,7 +194,8 @@ export function answerHeaders({ rawHeaders }: HeadOfAnswer, trailers: boolean): 
 /** Trailers that may cross, in pairs as node takes them. */
 export function trailerPairs(raw: RawHeaders): [name: string, value: string][] {
   return pairsOf(raw).filter(
-    ([name, value]) => !NO_TRAILERS.has(name.toLowerCase()) && isHeader(name, value),
+    ([name, value]) =>
+      !NO_TRAILERS.has(name.toLowerCase()) && !SAID_BY_PROXIES.test(name) && isHeader(name, value),
   )
 }
 

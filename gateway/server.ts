@@ -1,9 +1,10 @@
-import type { Buffer } from 'node:buffer'
+import { Buffer } from 'node:buffer'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Ids } from './core/ids.ts'
 import type { Logger } from './core/log.ts'
+import { rawHeadersOf } from './proxy-answer.ts'
 import type { FaultAnswer } from './proxy-fault.ts'
 import { writeAnswer } from './proxy-upgrade.ts'
 
@@ -71,6 +72,10 @@ export function createHttpServer(listener: Listener, options: HttpServerOptions)
   let serves = false
 
   function web(req: IncomingMessage, res: ServerResponse): void {
+    if (!isServed(req)) {
+      refuseVersion(res, refusal(505, ids.uuid()))
+      return
+    }
     const responses = inFlight.get(req.socket) ?? new Set()
     inFlight.set(req.socket, responses)
     responses.add(res)
@@ -93,7 +98,8 @@ export function createHttpServer(listener: Listener, options: HttpServerOptions)
     upgraded.add(socket)
     socket.once('close', () => upgraded.delete(socket))
     socket.on('error', () => socket.destroy())
-    listener.upgrade(req, socket, head)
+    if (isServed(req)) listener.upgrade(req, socket, head)
+    else refuse(socket, refusal(505, ids.uuid()))
   })
   server.on('connect', (_req, socket) => {
     refuse(socket, refusal(405, ids.uuid()))
@@ -103,7 +109,9 @@ export function createHttpServer(listener: Listener, options: HttpServerOptions)
     const responses = inFlight.get(socket)
     // An answer that has begun, or that belongs to an earlier request, must not be mixed with ours.
     const mixed = responses && [...responses].some((res) => res.headersSent || res.req.complete)
-    if (mixed || !socket.writable) socket.destroy()
+    // What was written goes out first: an answer may be the reason that the rest was not understood.
+    if (mixed) (socket as Socket).destroySoon()
+    else if (!socket.writable) socket.destroy()
     else refuse(socket, refusal(refusalOf(error.code), ids.uuid()))
   })
 
@@ -174,6 +182,7 @@ const REFUSALS: Readonly<Record<number, readonly [code: string, message: string]
   405: ['MethodNotAllowed', 'CONNECT is not for this endpoint.'],
   408: ['RequestTimeout', 'The head of the request did not arrive in time.'],
   431: ['RequestHeaderSectionTooLarge', 'The request line and its headers are too large.'],
+  505: ['HttpVersionNotSupported', 'Requests on this connection are of HTTP/1.1 or HTTP/1.0.'],
 }
 
 function refusalAnswer(status: number, requestId: string): FaultAnswer {
@@ -183,6 +192,18 @@ function refusalAnswer(status: number, requestId: string): FaultAnswer {
     headers: { 'x-amzn-RequestId': requestId, 'content-type': 'application/x-amz-json-1.1' },
     body: JSON.stringify({ __type: code, message }),
   }
+}
+
+/** Node's parser takes `HTTP/2.0` and `HTTP/0.9` too; nobody behind it would know what they mean. */
+function isServed({ httpVersion }: IncomingMessage): boolean {
+  return httpVersion === '1.1' || httpVersion === '1.0'
+}
+
+function refuseVersion(res: ServerResponse, answer: FaultAnswer): void {
+  const { status, headers, body, reason } = answer
+  const length = ['content-length', String(Buffer.byteLength(body)), 'connection', 'close']
+  res.writeHead(status, reason, [...rawHeadersOf(headers), ...length])
+  res.end(body)
 }
 
 // There is no response object for what never became a request.

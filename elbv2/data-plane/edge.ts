@@ -7,6 +7,7 @@ import type { FaultAnswer } from '../../gateway/proxy-fault.ts'
 import { writeAnswer } from '../../gateway/proxy-upgrade.ts'
 import { type ConnectionWatch, createPlainPeers } from './connection-watch.ts'
 import type { HttpFront, LiveBalancer, LiveListener, RoutingTable } from './model.ts'
+import { isMutual } from './mutual-tls.ts'
 
 export interface EdgeOptions {
   readonly table: () => RoutingTable
@@ -32,24 +33,31 @@ export function createEdge({ table, front, watch, clock }: EdgeOptions): Edge {
     const balancer = named(headers.host)
     return balancer && listenerFor(balancer, portOf(headers.host ?? ''))
   }
+  // Nobody can show a certificate here, so who asks for one is not reached.
+  const openListenerOf = (req: IncomingMessage) => {
+    const listener = listenerOf(req)
+    return listener && !isMutual(listener.row) ? listener : undefined
+  }
+  const absenceFor = (req: IncomingMessage) =>
+    absence(named(req.headers.host), listenerOf(req)?.row.port)
 
   return {
     claims: ({ headers }) => named(headers.host) !== undefined,
 
     web(req: IncomingMessage, res: ServerResponse) {
-      const listener = listenerOf(req)
+      const listener = openListenerOf(req)
       if (listener) front.web(listener, peerTo(listener, req), req, res)
-      else sendWhole(req, res, absence(named(req.headers.host)), clock)
+      else sendWhole(req, res, absenceFor(req), clock)
     },
 
     upgrade(req, socket, head) {
-      const listener = listenerOf(req)
+      const listener = openListenerOf(req)
       if (listener) {
         front.upgrade(listener, peerTo(listener, req), req, socket, head)
         return
       }
       socket.on('error', () => socket.destroy())
-      writeAnswer(socket, absence(named(req.headers.host)))
+      writeAnswer(socket, absenceFor(req))
       socket.end()
       socket.once('finish', () => socket.destroy())
     },
@@ -72,9 +80,15 @@ export function listenerFor(
 }
 
 /** Nobody listens, and a refused connection cannot be shown where many share a port: so it is said. */
-function absence(balancer: LiveBalancer | undefined): FaultAnswer {
+function absence(balancer: LiveBalancer | undefined, mutualPort: number | undefined): FaultAnswer {
   if (!balancer) return page(503, 'This load balancer is gone.')
   const { row, listeners } = balancer
+  if (mutualPort !== undefined) {
+    return page(
+      421,
+      `Load balancer ${row.name} asks for certificates of clients on ${mutualPort}: connect there by TLS.`,
+    )
+  }
   if (row.type === 'application') {
     return page(503, `Load balancer ${row.name} has no listener: create one with CreateListener.`)
   }

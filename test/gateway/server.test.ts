@@ -174,6 +174,19 @@ test('createHttpServer: CONNECT is 405', async (context) => {
   assert.match(await connection.toTheEnd(), /^HTTP\/1\.1 405 /)
 })
 
+test('createHttpServer: versions that are none of HTTP/1 are refused, upgrades as well', async (context) => {
+  context.fixture = await start()
+  const wants = ['', 'connection: upgrade\r\nupgrade: websocket\r\n', 'content-length: 4\r\n']
+  for (const version of ['2.0', '0.9', '1.2', '3.0']) {
+    for (const more of wants) {
+      const connection = context.fixture.connect()
+      connection.say(`GET / HTTP/${version}\r\nhost: localhost\r\n${more}\r\nbody`)
+      assert.match(await connection.toTheEnd(), /^HTTP\/1\.1 (505|400) /, version + more)
+    }
+  }
+  assert.equal(context.fixture.seen, [])
+})
+
 test('createHttpServer: pipelined requests are answered in their order', async (context) => {
   context.fixture = await start()
   const connection = context.fixture.connect()

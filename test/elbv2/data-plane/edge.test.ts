@@ -112,6 +112,25 @@ test('createEdge: at an HTTPS listener the client counts as one that came over T
   assert.match(target.heard(), `\r\nHost: ${NAME}\r\n`)
 })
 
+test('createEdge: a listener that asks for certificates is not reached without any', async () => {
+  const world = newWorld()
+  for (const Mode of ['verify', 'passthrough']) {
+    const balancer = world.balancer(`my-${Mode}`)
+    const name = NAME.replace('my-alb', `my-${Mode}`)
+    const row = { port: 443, protocol: 'HTTPS' as const, mutualAuthentication: { Mode } }
+    world.listener(balancer, fixed('200', 'inside'), row)
+    const port = await apiPort(world)
+    const upgrade = get(name).replace('close', 'Upgrade\r\nUpgrade: websocket')
+    for (const request of [get(name), get(`${name}:443`), upgrade]) {
+      const answer = await world.ask(port, request)
+      assert.match(answer, /^HTTP\/1.1 421 [\s\S]*on 443: connect there by TLS/)
+      assert.not.match(answer, /inside/)
+    }
+    world.listener(balancer, fixed('200', 'open'), { port: 80 })
+    assert.match(await world.ask(port, get(name)), /open$/)
+  }
+})
+
 test('createEdge: a balancer without HTTP listeners says so, to WebSockets as well', async () => {
   const world = newWorld()
   world.balancer()

@@ -70,7 +70,7 @@ for (const [name, request] of Object.entries(SMUGGLERS)) {
       const attributes = { 'routing.http.desync_mitigation_mode': mode }
       const { world, port, heard } = await attacked({ attributes })
       const answer = await world.ask(port, request)
-      assert.match(answer, /^(HTTP\/1.1 400 Bad Request\r\n[\s\S]*)?$/, mode)
+      assert.match(answer, /^HTTP\/1.1 400 Bad Request\r\n/, mode)
       assert.not.match(heard.heard(), /admin/, mode)
       assert.not.match(answer, /200 OK/, mode)
     }
