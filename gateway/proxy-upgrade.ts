@@ -53,6 +53,10 @@ export class UpgradeExchange {
     } else {
       try {
         send(target)
+        // http-proxy's own would write a head that announces chunks, and a body without any.
+        this.#outgoing
+          ?.removeAllListeners('response')
+          .once('response', (answer) => this.#refused(answer))
       } catch (error) {
         this.#refuse('request', messageOf(error))
       }
@@ -63,7 +67,6 @@ export class UpgradeExchange {
   sent(outgoing: ClientRequest): void {
     const { clock, limits, call } = this.#options
     this.#outgoing = outgoing
-    outgoing.once('response', (answer) => this.#refused(answer))
     outgoing.once('upgrade', (answer, target) => this.#upgraded(answer, target))
     outgoing.once('socket', (target) => {
       if (call.watch) {
@@ -84,10 +87,11 @@ export class UpgradeExchange {
 
   // Its head and body as they are, up to the end of the connection: chunks are undone by node.
   #refused(answer: IncomingMessage): void {
-    const { socket, call } = this.#options
+    const { socket, call, clock, limits } = this.#options
     this.#silence?.cancel()
-    // Else http-proxy writes a head that announces chunks, and a body without any.
-    Object.assign(answer, { upgrade: true })
+    if (this.#outgoing) {
+      this.#silence = watchSilence(this.#outgoing, clock, limits, () => socket.destroy())
+    }
     this.#answered = true
     const { statusCode = 502, statusMessage = '', rawHeaders } = answer
     const given = endToEnd(rawHeaders)
