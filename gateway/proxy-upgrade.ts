@@ -89,9 +89,7 @@ export class UpgradeExchange {
   #refused(answer: IncomingMessage): void {
     const { socket, call, clock, limits } = this.#options
     this.#silence?.cancel()
-    if (this.#outgoing) {
-      this.#silence = watchSilence(this.#outgoing, clock, limits, () => socket.destroy())
-    }
+    this.#silence = watchSilence(answer.socket, clock, limits, () => socket.destroy())
     this.#answered = true
     const { statusCode = 502, statusMessage = '', rawHeaders } = answer
     const given = endToEnd(rawHeaders)
