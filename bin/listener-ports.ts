@@ -1,9 +1,9 @@
 import type { Elbv2Context } from '../elbv2/context.ts'
-import type { ConnectionWatch } from '../elbv2/data-plane/connection-watch.ts'
-import type { Flows } from '../elbv2/data-plane/flows.ts'
-import { createHttpPort } from '../elbv2/data-plane/http-port.ts'
-import type { LiveTargets } from '../elbv2/data-plane/live-targets.ts'
+import { createHttpPort } from '../elbv2/data-plane/http/http-port.ts'
+import type { ConnectionWatch } from '../elbv2/data-plane/logs/connection-watch.ts'
 import type { HttpFront, OpenListener } from '../elbv2/data-plane/model.ts'
+import type { Flows } from '../elbv2/data-plane/nlb/flows.ts'
+import type { LiveTargets } from '../elbv2/data-plane/targets/live-targets.ts'
 import type { Closers } from './parts.ts'
 
 export interface OpenersOptions {
@@ -41,7 +41,7 @@ function once<T>(make: () => Promise<T>): () => Promise<T> {
 }
 
 async function makeFlows({ context, live, closers }: OpenersOptions): Promise<Flows> {
-  const { createFlows } = await import('../elbv2/data-plane/flows.ts')
+  const { createFlows } = await import('../elbv2/data-plane/nlb/flows.ts')
   const flows = createFlows({ live, log: context.log })
   closers.push(() => flows.close())
   return flows
@@ -57,10 +57,10 @@ async function secureOpeners(
     { createHttpsPort },
     { createTlsPort },
   ] = await Promise.all([
-    import('../elbv2/data-plane/certificates.ts'),
-    import('../elbv2/data-plane/security-policy.ts'),
-    import('../elbv2/data-plane/https-port.ts'),
-    import('../elbv2/data-plane/nlb-tls.ts'),
+    import('../elbv2/data-plane/tls/certificates.ts'),
+    import('../elbv2/data-plane/tls/security-policy.ts'),
+    import('../elbv2/data-plane/http/https-port.ts'),
+    import('../elbv2/data-plane/nlb/nlb-tls.ts'),
   ])
   const shared = {
     ...context,
@@ -76,8 +76,8 @@ async function secureOpeners(
 
 async function connectionOpeners({ context, watch }: OpenersOptions, flows: () => Promise<Flows>) {
   const [{ createTcpPort }, { createTcpUdpPort, createUdpPort }] = await Promise.all([
-    import('../elbv2/data-plane/nlb-tcp.ts'),
-    import('../elbv2/data-plane/nlb-udp.ts'),
+    import('../elbv2/data-plane/nlb/nlb-tcp.ts'),
+    import('../elbv2/data-plane/nlb/nlb-udp.ts'),
   ])
   const shared = { ...context, watch, flows: await flows() }
   return {

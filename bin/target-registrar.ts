@@ -11,8 +11,8 @@ import {
   type TargetTrouble,
 } from '../ecs/targets.ts'
 import { isUsed } from '../elbv2/associations.ts'
-import type { LiveTargets } from '../elbv2/data-plane/live-targets.ts'
 import type { TargetHealth } from '../elbv2/data-plane/model.ts'
+import type { LiveTargets } from '../elbv2/data-plane/targets/live-targets.ts'
 import { type Elbv2Rows, type TargetGroupRow, type TargetRow, targetKey } from '../elbv2/rows.ts'
 import type { Scope } from '../gateway/core/arn.ts'
 import type { Clock } from '../gateway/core/clock.ts'

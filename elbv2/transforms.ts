@@ -1,6 +1,6 @@
 /** Rewrites of requests by rules, checked. */
 import type { RuleTransform } from '@aws-sdk/client-elastic-load-balancing-v2'
-import { compileRegex } from './data-plane/regex.ts'
+import { compileRegex } from './data-plane/rules/regex.ts'
 import { validationError } from './faults.ts'
 
 const MAX_LENGTH = 1024

@@ -9,8 +9,8 @@ import {
   openElbv2Rows,
   type RuleRow,
 } from '../rows.ts'
-import { defaultRule, liveRule } from './live-rule.ts'
 import type { LiveBalancer, LiveListener, LiveRule, RoutingTable } from './model.ts'
+import { defaultRule, liveRule } from './rules/live-rule.ts'
 import { balancerSettings, listenerSettings } from './settings.ts'
 
 export interface RoutingTableOptions {

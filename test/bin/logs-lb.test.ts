@@ -5,7 +5,7 @@ import { systemIds } from '../../gateway/core/ids.ts'
 import { silentLogger } from '../../gateway/core/log.ts'
 import { createGuard } from '../../gateway/guard.ts'
 import { createHttpServer, type HttpServer } from '../../gateway/server.ts'
-import { LogWorld } from '../elbv2/data-plane/log-world.ts'
+import { LogWorld } from '../elbv2/data-plane/logs/log-world.ts'
 import { Workshop } from './program.ts'
 
 const logs = suite<{ shop: Workshop; world: LogWorld; server: HttpServer; url: string }>(

@@ -10,7 +10,7 @@ import { systemIds } from '../../gateway/core/ids.ts'
 import { silentLogger } from '../../gateway/core/log.ts'
 import { createProxy } from '../../gateway/proxy.ts'
 import { createHttpServer } from '../../gateway/server.ts'
-import { TEST_CERTIFICATE, TEST_KEY } from '../elbv2/data-plane/test-certificate.ts'
+import { TEST_CERTIFICATE, TEST_KEY } from '../elbv2/data-plane/tls/test-certificate.ts'
 import { RawConnection } from '../raw-http.ts'
 import { answerOf, frontOf, httpTarget, proxySuite } from './support-proxy.ts'
 

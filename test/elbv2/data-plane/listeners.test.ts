@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:net'
 import * as assert from 'uvu/assert'
-import { createHttpPort } from '../../../elbv2/data-plane/http-port.ts'
+import { createHttpPort } from '../../../elbv2/data-plane/http/http-port.ts'
 import { createListeners, type ListenersOptions } from '../../../elbv2/data-plane/listeners.ts'
 import type { OpenListener } from '../../../elbv2/data-plane/model.ts'
 import { systemClock } from '../../../gateway/core/clock.ts'
@@ -8,8 +8,8 @@ import { systemIds } from '../../../gateway/core/ids.ts'
 import { type Logger, silentLogger } from '../../../gateway/core/log.ts'
 import { FakeClock } from '../../fake-clock.ts'
 import { deadPort } from '../../gateway/support-proxy.ts'
-import { frontSuite } from './front-suite.ts'
-import { type FrontWorld, fixed, forwardTo } from './front-world.ts'
+import { frontSuite } from './http/front-suite.ts'
+import { type FrontWorld, fixed, forwardTo } from './http/front-world.ts'
 
 const { test, newWorld } = frontSuite('elbv2 listeners')
 

@@ -1,5 +1,8 @@
-import { createLiveTargets, type LiveTargets } from '../../../elbv2/data-plane/live-targets.ts'
 import type { LiveGroup, LiveTarget } from '../../../elbv2/data-plane/model.ts'
+import {
+  createLiveTargets,
+  type LiveTargets,
+} from '../../../elbv2/data-plane/targets/live-targets.ts'
 import {
   type HealthCheck,
   openElbv2Rows,

@@ -1,5 +1,5 @@
-import { factsOf } from '../../../elbv2/data-plane/facts.ts'
 import type { LiveListener, RequestFacts } from '../../../elbv2/data-plane/model.ts'
+import { factsOf } from '../../../elbv2/data-plane/rules/facts.ts'
 
 export interface TestRequest {
   readonly method?: string

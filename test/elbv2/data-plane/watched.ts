@@ -1,5 +1,5 @@
-import type { ConnectionRecord } from '../../../elbv2/data-plane/connection-log.ts'
-import type { ConnectionWatch } from '../../../elbv2/data-plane/connection-watch.ts'
+import type { ConnectionRecord } from '../../../elbv2/data-plane/logs/connection-log.ts'
+import type { ConnectionWatch } from '../../../elbv2/data-plane/logs/connection-watch.ts'
 
 /** Notes what ports tell of their connections. */
 export class Watched implements ConnectionWatch {
