@@ -16,7 +16,7 @@ import type { Logger } from '../gateway/core/log.ts'
 import { hostName } from '../gateway/guard.ts'
 import { createProxy } from '../gateway/proxy.ts'
 import { createProxyHttp2 } from '../gateway/proxy-http2.ts'
-import type { Closers } from './parts.ts'
+import type { Closers } from './closers.ts'
 
 export interface FrontOptions {
   readonly live: LiveTargets

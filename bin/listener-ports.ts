@@ -4,7 +4,7 @@ import type { ConnectionWatch } from '../elbv2/data-plane/logs/connection-watch.
 import type { HttpFront, OpenListener } from '../elbv2/data-plane/model.ts'
 import type { Flows } from '../elbv2/data-plane/nlb/flows.ts'
 import type { LiveTargets } from '../elbv2/data-plane/targets/live-targets.ts'
-import type { Closers } from './parts.ts'
+import type { Closers } from './closers.ts'
 
 export interface OpenersOptions {
   readonly context: Elbv2Context

@@ -32,6 +32,3 @@ export interface Parts {
   readonly ready: () => boolean
   readonly sql: (statement: string) => Promise<SqlAnswer>
 }
-
-/** What is undone at the end, in the order in which it was done. */
-export type Closers = (() => Promise<void> | void)[]

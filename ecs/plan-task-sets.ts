@@ -2,16 +2,8 @@
  * What the task sets of a service need next. Pure, as plan.ts is: the reconciler carries it out and
  * asks again. ECS keeps their counts and no more: who rolls out and who rolls back is the caller.
  */
-import {
-  membersOf,
-  nextLook,
-  type ServicePlan,
-  type ServiceView,
-  type StopAction,
-  scaling,
-  stopEvents,
-  surplusOf,
-} from './plan.ts'
+import { membersOf, nextLook, scaling, stopEvents, surplusOf } from './plan.ts'
+import type { ServicePlan, ServiceView, StopAction } from './plan-types.ts'
 import { type ServiceRow, type TaskRow, type TaskSetRow, taskSetsOf } from './rows.ts'
 import * as says from './service-events.ts'
 import { unhealthyStop } from './unhealthy.ts'

@@ -3,8 +3,9 @@ import type { EcsContext } from './context.ts'
 import { recordFailure } from './deployments.ts'
 import { instanceFor } from './operations/container-instances.ts'
 import { spread } from './placement.ts'
-import { type LaunchAction, planService, type ServicePlan, type ServiceView } from './plan.ts'
+import { planService } from './plan.ts'
 import { planTaskSets } from './plan-task-sets.ts'
+import type { LaunchAction, ServicePlan, ServiceView } from './plan-types.ts'
 import {
   type ClusterRow,
   type DeploymentRow,

@@ -1,5 +1,5 @@
 /** Tasks that fail their health checks: which of them go now, and what is said of them. Pure. */
-import type { Member, ServiceView, StopAction } from './plan.ts'
+import type { Member, ServiceView, StopAction } from './plan-types.ts'
 import type { TaskRow } from './rows.ts'
 
 /** A task that fails its health checks. */

@@ -1,16 +1,6 @@
 /** Which load balancers use which target groups: worked out from listeners and rules, never stored. */
-import type { Action } from '@aws-sdk/client-elastic-load-balancing-v2'
+import { groupsOf } from './forwarded-groups.ts'
 import type { Elbv2Rows } from './rows.ts'
-
-/** ARNs of the groups that actions forward to, each once. */
-export function groupsOf(actions: readonly Action[]): string[] {
-  const arns = new Set<string | undefined>()
-  for (const { TargetGroupArn, ForwardConfig } of actions) {
-    arns.add(TargetGroupArn)
-    for (const group of ForwardConfig?.TargetGroups ?? []) arns.add(group.TargetGroupArn)
-  }
-  return [...arns].filter((arn) => arn !== undefined)
-}
 
 /** The load balancers that use a group; costs no more than the listeners and rules that do. */
 export function usersOf(rows: Elbv2Rows, groupArn: string): ReadonlySet<string> {

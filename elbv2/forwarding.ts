@@ -1,8 +1,9 @@
 /** Whether a load balancer may forward to the target groups that its actions name. */
 import type { Action, ProtocolEnum } from '@aws-sdk/client-elastic-load-balancing-v2'
 import { invalidAction } from './action-configs.ts'
-import { groupsOf, groupsOfBalancer, usersOf } from './associations.ts'
+import { groupsOfBalancer, usersOf } from './associations.ts'
 import { fault, invalidConfiguration } from './faults.ts'
+import { groupsOf } from './forwarded-groups.ts'
 import { defaultVpcId } from './network.ts'
 import { suitsListener } from './protocols.ts'
 import { MAX_TARGET_GROUPS_PER_BALANCER } from './quotas.ts'

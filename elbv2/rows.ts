@@ -5,7 +5,7 @@
 import type * as sdk from '@aws-sdk/client-elastic-load-balancing-v2'
 import type { Scope } from '../gateway/core/arn.ts'
 import type { Collection, Store } from '../gateway/core/store.ts'
-import { groupsOf } from './associations.ts'
+import { groupsOf } from './forwarded-groups.ts'
 
 /** Every row says whose it is. */
 export interface Owned extends Scope {

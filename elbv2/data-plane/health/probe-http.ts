@@ -3,11 +3,14 @@ import { request as httpsRequest } from 'node:https'
 import { connect, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { FAILED, GOOD, type ProbeResult, wrongCode } from './health-state.ts'
-import { authorityOf, type Endpoint, type HttpCheck } from './probe.ts'
+import {
+  authorityOf,
+  type Endpoint,
+  type HttpCheck,
+  MAX_BODY_BYTES,
+  USER_AGENT,
+} from './probe-endpoint.ts'
 
-export const USER_AGENT = 'ELB-HealthChecker/2.0'
-/** Of an answer's body; what comes after is not waited for. The code has decided already. */
-export const MAX_BODY_BYTES = 64 * 1024
 /** Of an answer's head, by node's own limit. */
 const MAX_HEADER_BYTES = 16 * 1024
 

@@ -1,8 +1,13 @@
 import { Buffer } from 'node:buffer'
 import { type ClientHttp2Session, connect, type IncomingHttpHeaders } from 'node:http2'
 import { FAILED, GOOD, type ProbeResult, wrongCode } from './health-state.ts'
-import { authorityOf, type Endpoint, type HttpCheck } from './probe.ts'
-import { MAX_BODY_BYTES, USER_AGENT } from './probe-http.ts'
+import {
+  authorityOf,
+  type Endpoint,
+  type HttpCheck,
+  MAX_BODY_BYTES,
+  USER_AGENT,
+} from './probe-endpoint.ts'
 
 /** One message without content: uncompressed, of length 0. */
 const EMPTY_GRPC_MESSAGE = Buffer.alloc(5)

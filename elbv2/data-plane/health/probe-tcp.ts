@@ -1,7 +1,7 @@
 import type { Buffer } from 'node:buffer'
 import { connect } from 'node:net'
 import { FAILED, GOOD, type ProbeResult } from './health-state.ts'
-import type { Endpoint } from './probe.ts'
+import type { Endpoint } from './probe-endpoint.ts'
 
 /** Good is whoever takes a connection, which is closed once `preface` is said. */
 export function probeTcp(

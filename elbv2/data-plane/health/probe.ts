@@ -1,27 +1,14 @@
 /** One health check of one target: what is asked, and by which protocol. */
-import type { Buffer } from 'node:buffer'
 import { groupKind } from '../../protocols.ts'
 import type { HealthCheck, TargetGroupRow } from '../../rows.ts'
 import { proxyHeader } from '../nlb/proxy-protocol.ts'
 import { groupSettings } from '../settings.ts'
 import { FAILED, type ProbeResult } from './health-state.ts'
 import { type CodeMatcher, matcherOf } from './matcher.ts'
+import type { Endpoint, HttpCheck } from './probe-endpoint.ts'
 import { probeHttp } from './probe-http.ts'
 import { probeGrpc, probeHttp2 } from './probe-http2.ts'
 import { probeTcp } from './probe-tcp.ts'
-
-export interface Endpoint {
-  readonly host: string
-  readonly port: number
-}
-
-export interface HttpCheck {
-  readonly path: string
-  readonly isTls: boolean
-  readonly matches: CodeMatcher
-  /** What is said on the connection before all else. */
-  readonly preface: Buffer | undefined
-}
 
 /**
  * Asks an endpoint once; a rejection stands for FAILED. Never says that time is up: when `signal`
@@ -72,9 +59,4 @@ function probeOf(row: TargetGroupRow, path: string, matches: CodeMatcher): Probe
   if (row.protocolVersion === 'GRPC') return (at, signal) => probeGrpc(check, at, signal)
   if (row.protocolVersion === 'HTTP2') return (at, signal) => probeHttp2(check, at, signal)
   return (at, signal) => probeHttp(check, at, signal)
-}
-
-/** As URLs and Host headers have it: IPv6 in brackets. */
-export function authorityOf({ host, port }: Endpoint): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }

@@ -8,18 +8,12 @@ import { ownPage } from '../rules/own-answers.ts'
 import type { Chosen } from '../targets/balance.ts'
 import { cookieReader, stickyCookies } from './cookies.ts'
 import { forwardedHeaders } from './forwarded.ts'
+import type { SentHead } from './front-parts.ts'
 import type { ClientHead } from './request-checks.ts'
 import type { Visit } from './visit.ts'
 
 /** AWS: "the load balancer ... establish a connection to the target ... (10 seconds)". */
 export const CONNECT_MS = 10_000
-
-/** Of the request as a target gets it: what clients and transforms made of it, and our own headers. */
-export interface SentHead {
-  readonly url: string
-  /** End-to-end ones, names and values in turns. */
-  readonly headers: readonly string[]
-}
 
 export function forward(
   visit: Visit,

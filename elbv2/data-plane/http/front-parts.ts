@@ -24,3 +24,10 @@ export interface FrontParts {
   /** Called once for each request, when all of it is over. */
   readonly onRequest: (record: RequestRecord) => void
 }
+
+/** Of the request as a target gets it: what clients and transforms made of it, and our own headers. */
+export interface SentHead {
+  readonly url: string
+  /** End-to-end ones, names and values in turns. */
+  readonly headers: readonly string[]
+}

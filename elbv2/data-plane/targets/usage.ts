@@ -1,6 +1,6 @@
 import type { Action } from '@aws-sdk/client-elastic-load-balancing-v2'
 import type { Change, Store } from '../../../gateway/core/store.ts'
-import { groupsOf } from '../../associations.ts'
+import { groupsOf } from '../../forwarded-groups.ts'
 import type { Elbv2Rows, ListenerRow, RuleRow } from '../../rows.ts'
 
 /** Which target groups listeners and rules send traffic to; counted change by change. */
