@@ -1,0 +1,209 @@
+import { join } from 'node:path'
+import { nodePortOf } from '../../cluster/k3d/clusters.ts'
+import type { Kubectl } from '../../cluster/k3d/kubectl.ts'
+import { type OverlaySpec, withOverlay } from '../../cluster/k3d/overlay.ts'
+import { UserError } from '../output.ts'
+import type { Progress } from '../progress.ts'
+import { versionOf } from '../version.ts'
+import { createDeadline, type Deadline } from './deadline.ts'
+import { ensureCluster, type Instance, ownerOf } from './ensure-cluster.ts'
+import { withImageContext } from './image-context.ts'
+import { kubeconfigPath } from './instance.ts'
+import { packageRoot } from './package-root.ts'
+import type { BackendChoice, StartOptions } from './start-options.ts'
+import type { Tools } from './tools.ts'
+import { NAMESPACE, waitUntilReady } from './wait-ready.ts'
+
+/** A control plane that answers, and where. */
+export interface Started {
+  readonly name: string
+  readonly endpoint: string
+  readonly adminEndpoint: string
+  readonly dataDir: string
+  readonly kubeconfig: string
+  readonly backend: string
+  readonly image: string
+  readonly ports: Instance['extraPorts']
+}
+
+interface Work {
+  readonly options: StartOptions
+  readonly tools: Tools
+  readonly progress: Progress
+  readonly deadline: Deadline
+  readonly signal: AbortSignal
+}
+
+interface Image {
+  readonly name: string
+  readonly id: string
+}
+
+/** Makes or repairs a cluster with the control plane in it; what is as it should be stays. */
+export async function startInstance(
+  options: StartOptions,
+  tools: Tools,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<Started> {
+  const again = `See kecs doctor; then start it again: kecs start-v2 --name ${options.name}`
+  const deadline = createDeadline(options.timeoutMs, Date.now, again)
+  const work: Work = { options, tools, progress, deadline, signal }
+  await progress.step('look for Docker, k3d and kubectl', () => survey(tools), versions)
+  // Images first: what cannot be had is known before anything is made.
+  const image = await controlPlaneImage(work)
+  const localstack =
+    options.backend.kind === 'localstack'
+      ? await imageAtHand(options.backend.image, work)
+      : undefined
+  const instance = await ensureCluster(options, tools, progress, deadline)
+  const kubeconfig = kubeconfigPath(instance.name)
+  await tools.k3d.writeKubeconfig(instance.name, kubeconfig)
+  const kubectl = tools.kubectl(kubeconfig)
+  await bringImages(instance, localstack ? [image, localstack] : [image], work)
+  await progress.step('wait for the node', () => kubectl.waitForNodes(deadline.remaining()))
+  await deploy(instance, image, localstack, kubectl, work)
+  const { apiPort, adminPort } = instance
+  await waitUntilReady({ kubectl, kubeconfig, apiPort, adminPort, signal }, progress, deadline)
+  return {
+    name: instance.name,
+    endpoint: `http://localhost:${apiPort}`,
+    adminEndpoint: `http://localhost:${adminPort}`,
+    dataDir: instance.dataDir,
+    kubeconfig,
+    backend: told(options.backend),
+    image: image.name,
+    ports: instance.extraPorts,
+  }
+}
+
+interface Survey {
+  readonly docker: string
+  readonly k3d: string
+}
+
+async function survey({ docker, k3d, kubectl }: Tools): Promise<Survey> {
+  const { version } = await docker.info()
+  const found = await k3d.version()
+  await kubectl('').version()
+  return { docker: version, k3d: found }
+}
+
+function versions({ docker, k3d }: Survey): string {
+  return `Docker ${docker}, k3d ${k3d}`
+}
+
+function told(backend: BackendChoice): string {
+  if (backend.kind === 'url') return backend.url
+  return backend.kind === 'none' ? 'none' : backend.image
+}
+
+async function controlPlaneImage(work: Work): Promise<Image> {
+  const { options, tools, progress, deadline } = work
+  if (options.image !== undefined) return imageAtHand(options.image, work)
+  const name = `kecs:${versionOf()}`
+  await progress.step(`build the image ${name}`, (say) =>
+    withImageContext(packageRoot(), (context) => {
+      const spec = { tag: name, dockerfile: join(context, 'k8s', 'Dockerfile'), context }
+      return tools.docker.build(spec, deadline.remaining(), say)
+    }),
+  )
+  return imageAtHand(name, work)
+}
+
+/** Docker's own copy, pulled where there is none: it outlives the cluster. */
+async function imageAtHand(name: string, work: Work): Promise<Image> {
+  const { tools, progress, deadline } = work
+  const known = await tools.docker.imageId(name)
+  if (known !== undefined) return { name, id: known }
+  await progress.step(`pull the image ${name}`, (say) =>
+    tools.docker.pull(name, deadline.remaining(), say),
+  )
+  const id = await tools.docker.imageId(name)
+  if (id === undefined) throw new Error(`docker pulled ${name}, and does not know it`)
+  return { name, id }
+}
+
+async function bringImages(
+  instance: Instance,
+  images: readonly Image[],
+  work: Work,
+): Promise<void> {
+  const { tools, progress, deadline } = work
+  for (const { name, id } of images) {
+    const has = await Promise.all(
+      instance.nodes.map((node) => tools.docker.nodeHasImage(node, name, id)),
+    )
+    if (has.every(Boolean)) {
+      progress.kept(`the image ${name} in the cluster`)
+      continue
+    }
+    await progress.step(`bring the image ${name} into the cluster`, () =>
+      tools.k3d.importImages(instance.name, [name], deadline.remaining()),
+    )
+    // k3d ends well also where a node refused the image.
+    const [node = ''] = instance.nodes
+    if (await tools.docker.nodeHasName(node, name)) continue
+    throw new UserError(
+      `the image ${name} did not get into the cluster.`,
+      'k3d imported it, and the node does not list it. The disk of the node may be full.',
+      'See kecs doctor, then start it again.',
+    )
+  }
+}
+
+async function deploy(
+  instance: Instance,
+  image: Image,
+  localstack: Image | undefined,
+  kubectl: Kubectl,
+  { options: { backend }, progress, deadline }: Work,
+): Promise<void> {
+  const spec: OverlaySpec = {
+    image: image.name,
+    imageId: image.id,
+    owner: await ownerOf(instance.dataDir),
+    backend: localstack
+      ? { localstack: localstack.name, id: localstack.id }
+      : backend.kind === 'url'
+        ? { url: insideUrl(backend.url) }
+        : undefined,
+    listeners: instance.extraPorts.map(({ innerPort }, index) => {
+      return { listenerPort: innerPort, nodePort: nodePortOf(index) }
+    }),
+  }
+  const apply = async () => {
+    const objects = await withOverlay(join(packageRoot(), 'k8s'), spec, (folder) =>
+      kubectl.apply(folder, deadline.remaining()),
+    )
+    if (backend.kind === 'localstack' && backend.token) {
+      await kubectl.applyManifest(tokenSecret(backend.token))
+    }
+    if (!localstack) await kubectl.delete(NAMESPACE, LOCALSTACK_OBJECTS)
+    return objects
+  }
+  await progress.step('apply the manifests', apply, changesOf)
+}
+
+const LOCALSTACK_OBJECTS = ['deployment/localstack', 'service/localstack', 'secret/localstack-auth']
+
+function tokenSecret(token: string): object {
+  return {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name: 'localstack-auth', namespace: NAMESPACE, labels: { app: 'localstack' } },
+    stringData: { token },
+  }
+}
+
+function changesOf(lines: readonly string[]): string {
+  const count = (word: string) => lines.filter((line) => line.endsWith(` ${word}`)).length
+  return `${count('created')} made, ${count('configured')} changed, ${count('unchanged')} left alone`
+}
+
+/** What is this machine outside is `host.k3d.internal` inside. */
+function insideUrl(url: string): string {
+  const { hostname, port } = new URL(url)
+  const isHere = hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.')
+  return isHere ? `http://host.k3d.internal:${port || 80}` : url
+}

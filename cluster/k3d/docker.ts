@@ -1,0 +1,104 @@
+import { type RunOptions, runProgram, type Surroundings } from './program.ts'
+
+export interface Leftovers {
+  readonly containers: readonly string[]
+  readonly networks: readonly string[]
+  readonly volumes: readonly string[]
+}
+
+export interface DockerInfo {
+  readonly version: string
+  readonly memoryBytes: number
+  readonly cpus: number
+}
+
+/** The docker program; each method is few calls of it and ends by its time-out. */
+export interface Docker {
+  info(): Promise<DockerInfo>
+  /** Undefined where there is no such image. */
+  imageId(image: string): Promise<string | undefined>
+  nodeHasName(node: string, image: string): Promise<boolean>
+  /** Whether a k3s node has an image, under that very name and id. */
+  nodeHasImage(node: string, image: string, id: string): Promise<boolean>
+  pull(image: string, timeoutMs: number, onLine?: (line: string) => void): Promise<void>
+  build(spec: BuildSpec, timeoutMs: number, onLine?: (line: string) => void): Promise<void>
+  /** Names of running containers that publish a port of this machine. */
+  publishersOf(port: number): Promise<readonly string[]>
+  /** What a k3d cluster of that name left when k3d knows it no more, or half of it. */
+  leftovers(cluster: string): Promise<Leftovers>
+  remove(leftovers: Leftovers): Promise<void>
+}
+
+export interface BuildSpec {
+  readonly tag: string
+  readonly dockerfile: string
+  readonly context: string
+}
+
+const QUICK_MS = 30_000
+const REMOVE_MS = 60_000
+
+export function createDocker(surroundings: Surroundings): Docker {
+  const docker = (args: readonly string[], timeoutMs = QUICK_MS, more: Partial<RunOptions> = {}) =>
+    runProgram('docker', args, { ...surroundings, timeoutMs, ...more })
+  const names = async (args: readonly string[]) =>
+    (await docker(args)).split('\n').filter((line) => line !== '')
+  const imagesOf = (node: string) =>
+    docker(['exec', node, 'crictl', 'images', '--no-trunc', '-o', 'json'])
+  return {
+    async info() {
+      const format = '{{.ServerVersion}} {{.MemTotal}} {{.NCPU}}'
+      const [version = '', memory, cpus] = (await docker(['info', '--format', format])).split(' ')
+      return { version, memoryBytes: Number(memory), cpus: Number(cpus) }
+    },
+    async imageId(image) {
+      // Not `image inspect`: its failure does not tell a missing image from a missing Docker.
+      const [id] = await names(['image', 'ls', '--quiet', '--no-trunc', image])
+      return id
+    },
+    async nodeHasName(node, image) {
+      return holdsImage(await imagesOf(node), image, undefined)
+    },
+    async nodeHasImage(node, image, id) {
+      return holdsImage(await imagesOf(node), image, id)
+    },
+    async pull(image, timeoutMs, onLine) {
+      await docker(['pull', image], timeoutMs, onLine ? { onLine } : {})
+    },
+    async build({ tag, dockerfile, context }, timeoutMs, onLine) {
+      const args = ['build', '--tag', tag, '--file', dockerfile, context]
+      await docker(args, timeoutMs, onLine ? { onLine } : {})
+    },
+    publishersOf: (port) => names(['ps', '--filter', `publish=${port}`, '--format', '{{.Names}}']),
+    async leftovers(cluster) {
+      const label = ['--filter', `label=k3d.cluster=${cluster}`]
+      const [containers, networks, volumes] = await Promise.all([
+        names(['ps', '--all', ...label, '--format', '{{.Names}}']),
+        names(['network', 'ls', '--filter', 'label=app=k3d', '--format', '{{.Name}}']),
+        names(['volume', 'ls', ...label, '--format', '{{.Name}}']),
+      ])
+      return { containers, networks: networks.filter((n) => n === `k3d-${cluster}`), volumes }
+    },
+    async remove({ containers, networks, volumes }) {
+      const remove = async (args: readonly string[], what: readonly string[]) => {
+        if (what.length) await docker([...args, ...what], REMOVE_MS)
+      }
+      await remove(['rm', '--force', '--volumes'], containers)
+      await remove(['network', 'rm'], networks)
+      await remove(['volume', 'rm'], volumes)
+    },
+  }
+}
+
+/** By the answer of `crictl images -o json`, which names images in full; any id for undefined. */
+export function holdsImage(json: string, image: string, id: string | undefined): boolean {
+  const { images = [] } = JSON.parse(json) as {
+    readonly images?: readonly { readonly id?: string; readonly repoTags?: readonly string[] }[]
+  }
+  const names = [image, `docker.io/${image}`, `docker.io/library/${image}`]
+  return images.some(
+    (each) =>
+      (id === undefined || each.id === id) &&
+      (each.repoTags ?? []).some((tag) => names.includes(tag)),
+  )
+}

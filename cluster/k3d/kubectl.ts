@@ -1,0 +1,178 @@
+import { runProgram, type Surroundings } from './program.ts'
+
+/** How a pod does, in as far as it says why it is not ready. */
+export interface PodState {
+  readonly name: string
+  /** The value of its label `app`. */
+  readonly app: string
+  readonly isReady: boolean
+  /** E.g. `ImagePullBackOff: Back-off pulling image "x"`; empty where nothing is known. */
+  readonly reason: string
+  /** Waiting will not help: it has to be changed first. */
+  readonly isHopeless: boolean
+}
+
+/** The kubectl program, against one kubeconfig. */
+export interface Kubectl {
+  version(): Promise<string>
+  /** `kubectl apply -k`, answering one line for each object. */
+  apply(folder: string, timeoutMs: number): Promise<readonly string[]>
+  /** The manifest comes by stdin: it may hold secrets. */
+  applyManifest(manifest: object): Promise<void>
+  /** Of no effect on what is not there; `what` is e.g. `deployment/localstack`. */
+  delete(namespace: string, what: readonly string[]): Promise<void>
+  pods(namespace: string): Promise<readonly PodState[]>
+  /** Names of Deployments whose newest revision is not all there yet. */
+  unfinished(namespace: string): Promise<readonly string[]>
+  /** The last events, the newest last. */
+  events(namespace: string, count: number): Promise<readonly string[]>
+  logs(namespace: string, app: string, lines: number): Promise<string>
+  /** Resolves when the API server answers and a node is ready. */
+  waitForNodes(timeoutMs: number): Promise<void>
+}
+
+const QUICK_MS = 30_000
+
+export function createKubectl(kubeconfig: string, surroundings: Surroundings): Kubectl {
+  const kubectl = (args: readonly string[], timeoutMs = QUICK_MS, input?: string) =>
+    runProgram('kubectl', ['--kubeconfig', kubeconfig, ...args], {
+      ...surroundings,
+      timeoutMs,
+      ...(input === undefined ? {} : { input }),
+    })
+  return {
+    async version() {
+      const said = await runProgram('kubectl', ['version', '--client'], {
+        ...surroundings,
+        timeoutMs: QUICK_MS,
+      })
+      return /GitVersion:"v([^"]+)"|Client Version: v(\S+)/.exec(said)?.slice(1).find(Boolean) ?? ''
+    },
+    async apply(folder, timeoutMs) {
+      return (await kubectl(['apply', '-k', folder], timeoutMs)).trim().split('\n')
+    },
+    async applyManifest(manifest) {
+      await kubectl(['apply', '-f', '-'], QUICK_MS, JSON.stringify(manifest))
+    },
+    async delete(namespace, what) {
+      await kubectl(['delete', '-n', namespace, '--ignore-not-found', '--wait=false', ...what])
+    },
+    async pods(namespace) {
+      return parsePods(await kubectl(['get', 'pods', '-n', namespace, '-o', 'json']))
+    },
+    async unfinished(namespace) {
+      return parseUnfinished(await kubectl(['get', 'deployments', '-n', namespace, '-o', 'json']))
+    },
+    async events(namespace, count) {
+      const order = '--sort-by=.lastTimestamp'
+      const said = await kubectl(['get', 'events', '-n', namespace, '--no-headers', order])
+      return said.trim().split('\n').slice(-count)
+    },
+    logs(namespace, app, lines) {
+      const all = ['--all-containers', '--prefix', `--tail=${lines}`]
+      return kubectl(['logs', '-n', namespace, '-l', `app=${app}`, ...all])
+    },
+    async waitForNodes(timeoutMs) {
+      const timeout = `--timeout=${Math.max(1, Math.round(timeoutMs / 1000))}s`
+      const args = ['wait', '--for=condition=Ready', 'node', '--all', timeout]
+      await kubectl(args, timeoutMs + QUICK_MS)
+    },
+  }
+}
+
+interface RawPod {
+  readonly metadata?: { readonly name?: string; readonly labels?: Record<string, string> }
+  readonly status?: {
+    readonly phase?: string
+    readonly conditions?: readonly RawCondition[]
+    readonly initContainerStatuses?: readonly RawContainer[]
+    readonly containerStatuses?: readonly RawContainer[]
+  }
+}
+
+interface RawCondition {
+  readonly type?: string
+  readonly status?: string
+  readonly message?: string
+}
+
+interface RawContainer {
+  readonly ready?: boolean
+  readonly restartCount?: number
+  readonly state?: {
+    readonly waiting?: { readonly reason?: string; readonly message?: string }
+    readonly running?: object
+    readonly terminated?: { readonly exitCode?: number; readonly reason?: string }
+  }
+}
+
+/** Images are brought in before pods start: one that has to be pulled is one that is not there. */
+const HOPELESS: ReadonlySet<string> = new Set([
+  'ImagePullBackOff',
+  'ErrImageNeverPull',
+  'InvalidImageName',
+  'CreateContainerConfigError',
+])
+/** A first crash may be one of order, e.g. a service account that comes a moment later. */
+const HOPELESS_RESTARTS = 3
+
+/** Out of `kubectl get pods -o json`. */
+export function parsePods(json: string): PodState[] {
+  const { items = [] } = JSON.parse(json) as { readonly items?: readonly RawPod[] }
+  return items.map(({ metadata, status }) => {
+    const containers = [
+      ...(status?.initContainerStatuses ?? []),
+      ...(status?.containerStatuses ?? []),
+    ]
+    const is = (type: string) => status?.conditions?.find((each) => each.type === type)
+    return {
+      name: metadata?.name ?? '',
+      app: metadata?.labels?.app ?? '',
+      isReady: is('Ready')?.status === 'True',
+      reason: containers.map(reasonOf).find((reason) => reason !== '') ?? unscheduled(is),
+      isHopeless: containers.some(isHopeless),
+    }
+  })
+}
+
+function unscheduled(is: (type: string) => RawCondition | undefined): string {
+  return is('PodScheduled')?.status === 'False' ? (is('PodScheduled')?.message ?? '') : ''
+}
+
+function reasonOf({ state, ready }: RawContainer): string {
+  const { waiting, terminated, running } = state ?? {}
+  if (waiting) return [waiting.reason, waiting.message].filter(Boolean).join(': ')
+  if (terminated && terminated.exitCode !== 0) return `exit code ${terminated.exitCode}`
+  return running && ready === false ? 'runs, and is not ready yet' : ''
+}
+
+function isHopeless({ state, restartCount = 0 }: RawContainer): boolean {
+  const reason = state?.waiting?.reason ?? ''
+  return (
+    HOPELESS.has(reason) || (reason === 'CrashLoopBackOff' && restartCount >= HOPELESS_RESTARTS)
+  )
+}
+
+interface RawDeployment {
+  readonly metadata?: { readonly name?: string; readonly generation?: number }
+  readonly spec?: { readonly replicas?: number }
+  readonly status?: {
+    readonly observedGeneration?: number
+    readonly replicas?: number
+    readonly updatedReplicas?: number
+    readonly availableReplicas?: number
+  }
+}
+
+/** Out of `kubectl get deployments -o json`; pods of an older revision do not count. */
+export function parseUnfinished(json: string): string[] {
+  const { items = [] } = JSON.parse(json) as { readonly items?: readonly RawDeployment[] }
+  return items
+    .filter(({ metadata, spec, status }) => {
+      const wanted = spec?.replicas ?? 1
+      const isSeen = (status?.observedGeneration ?? 0) >= (metadata?.generation ?? 1)
+      const counts = [status?.replicas, status?.updatedReplicas, status?.availableReplicas]
+      return !isSeen || counts.some((count) => (count ?? 0) !== wanted)
+    })
+    .map(({ metadata }) => metadata?.name ?? '')
+}
