@@ -30,12 +30,18 @@ export interface Values {
   readonly positionals: readonly string[]
 }
 
+export interface Positional {
+  readonly name: string
+  readonly about: string
+  readonly optional?: boolean
+}
+
 export interface CommandSpec {
   readonly name: string
   readonly summary: string
   readonly flags: readonly Flag[]
-  /** Names of what follows the command; all of them have to be given. */
-  readonly positionals?: readonly { readonly name: string; readonly about: string }[]
+  /** Names of what follows the command; only the last may be optional. */
+  readonly positionals?: readonly Positional[]
   /** Pairs of what one wants and the line that does it. */
   readonly examples: readonly (readonly [want: string, line: string])[]
   /** Paragraphs that close the help, e.g. its exit codes. */
@@ -163,7 +169,7 @@ function isFlag(value: string, inline: boolean | undefined): boolean {
 function checkPositionals(spec: CommandSpec, given: readonly string[]): void {
   const wanted = spec.positionals ?? []
   const missing = wanted[given.length]
-  if (missing) {
+  if (missing && !missing.optional) {
     throw usageError(
       `kecs ${spec.name} needs ${missing.name}.`,
       missing.about,
@@ -220,7 +226,9 @@ function editsBetween(left: string, right: string): number {
 }
 
 export function renderHelp(spec: CommandSpec): string {
-  const positionals = (spec.positionals ?? []).map(({ name }) => ` ${name}`).join('')
+  const positionals = (spec.positionals ?? [])
+    .map(({ name, optional }) => (optional ? ` [${name}]` : ` ${name}`))
+    .join('')
   let text = `${folded(spec.summary)}\n\nUsage: kecs ${spec.name}${positionals} [flags]\n`
   for (const { name, about } of spec.positionals ?? []) text += `\n  ${name}  ${about}\n`
   text += '\nFlags:\n'

@@ -6,7 +6,12 @@ import { EXIT, print, renderError, UserError, usageError } from './output.ts'
 import { versionOf } from './version.ts'
 
 const SUMMARIES = {
-  serve: 'Runs the AWS endpoint until it is told to stop.',
+  'start-v2': 'Makes a k3d cluster with kecs in it, or repairs it (also: start).',
+  'stop-v2': 'Deletes that cluster; its data stays (also: stop).',
+  cluster: 'Makes, deletes and lists k3d clusters alone.',
+  kubeconfig: 'Writes the kubeconfig of such a cluster.',
+  doctor: 'Says what start-v2 lacks on this machine.',
+  serve: 'Runs the AWS endpoint without a cluster until it is told to stop.',
   status: 'Says how a running kecs is.',
   sql: 'Asks a running kecs one question in SQL, over its state and its history.',
   logs: 'Prints what a task wrote, or who called a load balancer.',
@@ -17,6 +22,11 @@ const SUMMARIES = {
 const main = defineCommand({
   meta: { name: 'kecs', description: 'A local AWS endpoint for people who build on Amazon ECS.' },
   subCommands: {
+    'start-v2': () => import('./commands/start-v2.ts').then((module) => module.default),
+    'stop-v2': () => import('./commands/stop-v2.ts').then((module) => module.default),
+    cluster: () => import('./commands/cluster.ts').then((module) => module.default),
+    kubeconfig: () => import('./commands/kubeconfig.ts').then((module) => module.default),
+    doctor: () => import('./commands/doctor.ts').then((module) => module.default),
     serve: () => import('./commands/serve.ts').then((module) => module.default),
     status: () => import('./commands/status.ts').then((module) => module.default),
     sql: () => import('./commands/sql.ts').then((module) => module.default),
@@ -26,6 +36,8 @@ const main = defineCommand({
   },
 })
 
+/** Modern names of commands that have the ones of the Go version. */
+const ALIASES: Readonly<Record<string, string>> = { start: 'start-v2', stop: 'stop-v2' }
 const NAMES = Object.keys(SUMMARIES)
 
 function help(): string {
@@ -40,7 +52,9 @@ Usage: kecs COMMAND [flags]
 Commands:
 ${commands.join('')}
 Examples:
-  # Start it, then follow what it prints
+  # In a k3d cluster, tasks being pods; then follow what it prints
+  kecs start-v2
+  # Without Docker
   kecs serve
   # Without a trace, beside a LocalStack that answers for the other services
   kecs serve --memory --backend http://localhost:4567
@@ -54,7 +68,8 @@ Exit codes: 0 it worked, 1 it failed, 2 the command was not understood.
 }
 
 async function run(rawArgs: readonly string[]): Promise<void> {
-  const [first, ...rest] = rawArgs
+  const [word, ...rest] = rawArgs
+  const first = word !== undefined && Object.hasOwn(ALIASES, word) ? ALIASES[word] : word
   if (first === '--version' || first === '-v') return print(`${versionOf()}\n`)
   if (first === 'help') return run(rest[0] === undefined ? ['--help'] : [rest[0], '--help'])
   if (first === undefined || (first.startsWith('-') && asksForHelp(rawArgs))) {
@@ -63,7 +78,7 @@ async function run(rawArgs: readonly string[]): Promise<void> {
     throw usageError('no command was given.', `It is one of ${NAMES.join(', ')}.`, 'kecs serve')
   }
   if (!Object.hasOwn(SUMMARIES, first)) throw unknownCommand(first)
-  await runCommand(main, { rawArgs: [...rawArgs] })
+  await runCommand(main, { rawArgs: [first, ...rest] })
 }
 
 function unknownCommand(word: string): UserError {

@@ -90,15 +90,19 @@ export function createDocker(surroundings: Surroundings): Docker {
   }
 }
 
+interface NodeImage {
+  readonly id?: string
+  readonly repoTags?: readonly string[] | null
+  readonly repoDigests?: readonly string[] | null
+}
+
 /** By the answer of `crictl images -o json`, which names images in full; any id for undefined. */
 export function holdsImage(json: string, image: string, id: string | undefined): boolean {
-  const { images = [] } = JSON.parse(json) as {
-    readonly images?: readonly { readonly id?: string; readonly repoTags?: readonly string[] }[]
-  }
-  const names = [image, `docker.io/${image}`, `docker.io/library/${image}`]
-  return images.some(
-    (each) =>
-      (id === undefined || each.id === id) &&
-      (each.repoTags ?? []).some((tag) => names.includes(tag)),
-  )
+  const { images = [] } = JSON.parse(json) as { readonly images?: readonly NodeImage[] }
+  const tagged = /[:@][^/]*$/.test(image) ? image : `${image}:latest`
+  const names = [tagged, `docker.io/${tagged}`, `docker.io/library/${tagged}`]
+  return images.some((each) => {
+    const known = [...(each.repoTags ?? []), ...(each.repoDigests ?? [])]
+    return (id === undefined || each.id === id) && known.some((name) => names.includes(name))
+  })
 }
