@@ -105,11 +105,15 @@ async function controlPlaneImage(work: Work): Promise<Image> {
   await progress.step(`build the image ${name}`, (say) =>
     withImageContext(packageRoot(), (context) => {
       const spec = { tag: name, dockerfile: join(context, 'k8s', 'Dockerfile'), context }
-      return tools.docker.build(spec, deadline.remaining(), say)
+      const onLine = (line: string) => BUILD_STEP.test(line) && say(line)
+      return tools.docker.build(spec, deadline.remaining(), onLine)
     }),
   )
   return imageAtHand(name, work)
 }
+
+/** Of the much that docker build says, by the old builder or by BuildKit. */
+const BUILD_STEP = /^(Step \d|#\d+ \[)/
 
 /** Docker's own copy, pulled where there is none: it outlives the cluster. */
 async function imageAtHand(name: string, work: Work): Promise<Image> {

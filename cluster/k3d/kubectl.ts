@@ -46,7 +46,7 @@ export function createKubectl(kubeconfig: string, surroundings: Surroundings): K
         ...surroundings,
         timeoutMs: QUICK_MS,
       })
-      return /GitVersion:"v([^"]+)"|Client Version: v(\S+)/.exec(said)?.slice(1).find(Boolean) ?? ''
+      return /GitVersion:"v([^"]+)"|Client Version: v(\d\S*)/.exec(said)?.slice(1).find(Boolean) ?? ''
     },
     async apply(folder, timeoutMs) {
       return (await kubectl(['apply', '-k', folder], timeoutMs)).trim().split('\n')
@@ -114,7 +114,7 @@ const HOPELESS: ReadonlySet<string> = new Set([
   'CreateContainerConfigError',
 ])
 /** A first crash may be one of order, e.g. a service account that comes a moment later. */
-const HOPELESS_RESTARTS = 3
+const HOPELESS_RESTARTS = 2
 
 /** Out of `kubectl get pods -o json`. */
 export function parsePods(json: string): PodState[] {
