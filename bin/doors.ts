@@ -110,8 +110,9 @@ function infoOf({ runtime, honesty, dataDir, listenerHost, backend, ...rest }: F
 }
 
 function guardOf({ settings }: Parts) {
-  const { host, allowedHosts, allowedOrigins } = settings
-  return createGuard({ allowedHosts: [...allowedHosts, host], allowedOrigins })
+  const { host, endpoint, allowedHosts, allowedOrigins } = settings
+  const told = endpoint === undefined ? [] : [new URL(endpoint).hostname]
+  return createGuard({ allowedHosts: [...allowedHosts, host, ...told], allowedOrigins })
 }
 
 function passesOf({ reconciler }: Parts): PartFigure {

@@ -22,6 +22,7 @@ import { createRuntime, refuseOpenProcesses } from './runtime.ts'
 import type { Settings } from './settings.ts'
 import { lazySql } from './sql.ts'
 import { openStorage } from './storage.ts'
+import { createTaskEnvironment } from './task-environment.ts'
 import { versionOf } from './version.ts'
 
 export interface GatewayOptions {
@@ -79,7 +80,7 @@ async function build(options: GatewayOptions, closers: Closers): Promise<Omit<Ru
   const ports = { api: apiPort, admin: adminPort }
   const facts = () => ({
     version: versionOf(),
-    endpoint: urlOf(host, ports.api),
+    endpoint: settings.endpoint ?? urlOf(host, ports.api),
     adminEndpoint: urlOf(host, ports.admin),
     dataDir: settings.dataDir,
     runtime: runtime.name,
@@ -94,7 +95,7 @@ async function build(options: GatewayOptions, closers: Closers): Promise<Omit<Ru
   ports.api = await listenOrExplain(api, apiPort, host, '--api-port')
   ports.admin = await listenOrExplain(admin, adminPort, host, '--admin-port')
   parts.balancing.open(
-    urlOf(host, ports.api),
+    settings.endpoint ?? urlOf(host, ports.api),
     new Map([
       [ports.api, 'the AWS endpoint of kecs'],
       [ports.admin, 'the admin port of kecs'],
@@ -155,6 +156,7 @@ async function openParts(options: GatewayOptions, closers: Closers): Promise<Par
     describeTargetGroup: balancing.registrar.describe,
     nodes: () => runtime.nodes(),
     runtimeAttributes: runtime.attributes,
+    taskEnvironment: createTaskEnvironment(settings),
   }
   const reconciler = createReconciler({ context, runtime, targets: balancing.registrar })
   closers.push(() => reconciler.close())

@@ -31,6 +31,10 @@ export interface Settings {
   readonly elbDomain: string
   /** Where listeners of load balancers open their own ports; undefined: nowhere. */
   readonly listenerHost: string | undefined
+  /** Where containers of tasks find AWS; undefined: they are not told. */
+  readonly taskEndpoint: string | undefined
+  /** By which URL callers come; undefined: by the address that is listened on. */
+  readonly endpoint: string | undefined
 }
 
 export const DATA_DIR_FLAG: Flag = {
@@ -147,6 +151,22 @@ export const SERVE_FLAGS: readonly Flag[] = [
       'The address on which listeners of load balancers open their own ports; none opens no port. ' +
       'HTTP is reached by host name on the API port all the same.',
   },
+  {
+    name: 'endpoint',
+    value: 'URL',
+    env: 'KECS_ENDPOINT',
+    about:
+      'By which URL callers come where they see another host or port than kecs, e.g. through a port mapping. ' +
+      'It is told in the banner and in links to objects.',
+  },
+  {
+    name: 'task-endpoint',
+    value: 'URL',
+    env: 'KECS_TASK_ENDPOINT',
+    about:
+      'Where containers of tasks reach kecs. They are then given AWS_ENDPOINT_URL, region and ' +
+      'credentials, unless they set their own.',
+  },
 ]
 
 const MAX_PORT = 65_535
@@ -171,7 +191,7 @@ export function readSettings(values: Values, env: Env): Settings {
     adminPort: portOf(values, 'admin-port', DEFAULT_ADMIN_PORT),
     host,
     dataDir: memory ? undefined : dataDirOf(values, env),
-    backend: backendOf(values),
+    backend: plainUrlOf(values, 'backend', 'http://localhost:4567'),
     runtime: values.text('runtime') === 'process' ? 'process' : 'simulated',
     account: accountOf(values),
     logLevel: LOG_LEVELS.find((level) => level === values.text('log-level')) ?? 'info',
@@ -180,6 +200,8 @@ export function readSettings(values: Values, env: Env): Settings {
     allowedOrigins: values.list('allow-origin'),
     elbDomain: domainOf(values),
     listenerHost: listenerHostOf(values, host),
+    endpoint: plainUrlOf(values, 'endpoint', 'http://localhost:14566'),
+    taskEndpoint: plainUrlOf(values, 'task-endpoint', 'http://host.docker.internal:4566'),
   }
   if (settings.apiPort !== 0 && settings.apiPort === settings.adminPort) {
     throw usageError(
@@ -230,15 +252,15 @@ function accountOf(values: Values): string {
   throw bad(values, 'account-id', 'An account has exactly 12 digits.', '123456789012')
 }
 
-function backendOf(values: Values): string | undefined {
-  const text = values.text('backend')
+function plainUrlOf(values: Values, name: string, example: string): string | undefined {
+  const text = values.text(name)
   if (text === undefined) return undefined
   const url = URL.canParse(text) ? new URL(text) : undefined
   const plain = url && url.protocol === 'http:' && url.host !== ''
   if (plain && url.pathname === '/' && !url.search && !url.username && !url.password) {
     return url.origin
   }
-  throw bad(values, 'backend', 'It is an http URL of host and port only.', 'http://localhost:4567')
+  throw bad(values, name, 'It is an http URL of host and port only.', example)
 }
 
 function bad(values: Values, name: string, why: string, example: string): UserError {

@@ -28,6 +28,9 @@ export type NetworkLookup = (
   securityGroups: readonly string[],
 ) => Promise<NetworkFacts | undefined> | undefined
 
+/** Variables that only make sense together; a container that sets one of them is given none. */
+export type EnvironmentGroup = Readonly<Record<string, string>>
+
 /** What the handlers of ECS share. */
 export interface EcsContext {
   readonly store: Store
@@ -41,4 +44,6 @@ export interface EcsContext {
   readonly nodes: () => readonly RuntimeNode[]
   /** Attributes that every task bears, e.g. that its runtime only simulates. */
   readonly runtimeAttributes: Readonly<Record<string, string>>
+  /** What containers of tasks find in their environment; absent: what their definition says alone. */
+  readonly taskEnvironment?: (scope: Scope) => readonly EnvironmentGroup[]
 }

@@ -1,8 +1,9 @@
 /** From a task definition and what a caller overrides to the task a runtime runs; the only such place. */
 import type { ContainerOverride, TaskOverride } from '@aws-sdk/client-ecs'
-import type { TaskSpec } from '../cluster/runtime.ts'
+import type { ContainerSpec, TaskSpec } from '../cluster/runtime.ts'
 import { AwsFault } from '../gateway/core/fault.ts'
 import { containerSpec } from './container-spec.ts'
+import type { EnvironmentGroup } from './context.ts'
 import { invalidParameter } from './faults.ts'
 import type { TaskDefinitionBody } from './rows.ts'
 import { containerNamed, containersOf, has, requires } from './task-definition-rules/model.ts'
@@ -31,11 +32,12 @@ export interface Launch {
   readonly definition: TaskDefinitionBody
   /** Checked by `checkOverrides`. */
   readonly overrides?: TaskOverride | undefined
+  readonly environment?: readonly EnvironmentGroup[] | undefined
 }
 
 /** The same launch gives the same task; what no runtime is told of, `unhonoured` says. */
 export function toTaskSpec(launch: Launch): TaskSpec {
-  const { definition, overrides = {} } = launch
+  const { definition, overrides = {}, environment = [] } = launch
   const network = NETWORKS[definition.networkMode ?? 'bridge'] ?? 'bridge'
   const { cpu, memory } = taskSize(definition, overrides)
   const ephemeralStorage = overrides.ephemeralStorage ?? definition.ephemeralStorage
@@ -47,14 +49,25 @@ export function toTaskSpec(launch: Launch): TaskSpec {
     cpuUnits: parseCpuUnits(cpu ?? ''),
     memoryMiB: parseMemoryMiB(memory ?? ''),
     ephemeralStorageGiB: ephemeralStorage?.sizeInGiB,
-    containers: containersOf(definition).map((container) =>
-      containerSpec(container, overrideOf(overrides, container.name), definition, network),
-    ),
+    containers: containersOf(definition).map((container) => {
+      const override = overrideOf(overrides, container.name)
+      return furnished(containerSpec(container, override, definition, network), environment)
+    }),
     volumes: (definition.volumes ?? []).map(({ name = '', host }) => ({
       name,
       hostPath: host?.sourcePath,
     })),
   }
+}
+
+function furnished(spec: ContainerSpec, groups: readonly EnvironmentGroup[]): ContainerSpec {
+  const own = spec.environment
+  const given = groups.filter(
+    (group) => !Object.keys(group).some((name) => Object.hasOwn(own, name)),
+  )
+  if (given.length === 0) return spec
+  const entries = [...given, own].flatMap((group) => Object.entries(group))
+  return { ...spec, environment: Object.fromEntries(entries) }
 }
 
 function overrideOf(overrides: TaskOverride, name: string | undefined): ContainerOverride {

@@ -94,7 +94,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     await store.durable()
     try {
       accepted.set(row.id, row.arn)
-      await asked('start the task', runtime.run(specOf(row, definition)))
+      await asked('start the task', runtime.run(specOf(row, definition, context)))
     } catch (thrown) {
       accepted.delete(row.id)
       if (!(thrown instanceof RuntimeFault)) throw thrown
@@ -232,7 +232,9 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   async function start(): Promise<void> {
     const believed = [...rows.tasks.by('live', 'yes')].flatMap((row) => {
       const definition = rows.taskDefinitions.get(row.taskDefinitionArn)
-      return definition ? [{ spec: specOf(row, definition), state: row.observed, row }] : []
+      return definition
+        ? [{ spec: specOf(row, definition, context), state: row.observed, row }]
+        : []
     })
     for (const { row } of believed) accepted.set(row.id, row.arn)
     const truth = await asked('take over its tasks', runtime.start(believed, onState))

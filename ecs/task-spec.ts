@@ -1,5 +1,6 @@
 /** From rows to what the runtime is given. */
 import type { TaskSpec } from '../cluster/runtime.ts'
+import type { EcsContext } from './context.ts'
 import { toTaskSpec } from './launch.ts'
 import type { TaskDefinitionRow, TaskRow } from './rows.ts'
 import type { TaskFacts } from './task-state.ts'
@@ -7,7 +8,11 @@ import type { TaskFacts } from './task-state.ts'
 const facts = new WeakMap<TaskDefinitionRow, TaskFacts>()
 
 /** The task as a runtime is given it; the same rows give the same specification. */
-export function specOf(task: TaskRow, definition: TaskDefinitionRow): TaskSpec {
+export function specOf(
+  task: TaskRow,
+  definition: TaskDefinitionRow,
+  { taskEnvironment }: Pick<EcsContext, 'taskEnvironment'>,
+): TaskSpec {
   const cluster = task.clusterArn.slice(task.clusterArn.lastIndexOf('/') + 1)
   const service = task.serviceArn?.slice(task.serviceArn.lastIndexOf('/') + 1)
   return toTaskSpec({
@@ -21,6 +26,7 @@ export function specOf(task: TaskRow, definition: TaskDefinitionRow): TaskSpec {
     },
     definition: definition.body,
     overrides: task.overrides,
+    environment: taskEnvironment?.(task),
   })
 }
 

@@ -34,6 +34,8 @@ export const TEST_SETTINGS: Settings = {
   allowedOrigins: [],
   elbDomain: 'elb.localhost',
   listenerHost: undefined,
+  taskEndpoint: undefined,
+  endpoint: undefined,
 }
 
 /** A whole gateway in this process: free ports, state in memory, simulated tasks, no log. */

@@ -56,6 +56,19 @@ settings('readSettings: where the data lies', () => {
   assert.is.not(settingsOf([], { KECS_MEMORY: '0' }).dataDir, undefined)
 })
 
+settings('readSettings: where callers and tasks come to are URLs like that of the backend', () => {
+  const read = settingsOf(['--endpoint', 'http://localhost:5566/'], {
+    KECS_TASK_ENDPOINT: 'http://gateway.kecs-system.svc.cluster.local:4566',
+  })
+  assert.is(read.endpoint, 'http://localhost:5566')
+  assert.is(read.taskEndpoint, 'http://gateway.kecs-system.svc.cluster.local:4566')
+  assert.equal([settingsOf([]).endpoint, settingsOf([]).taskEndpoint], [undefined, undefined])
+  assert.throws(
+    () => settingsOf([], { KECS_TASK_ENDPOINT: 'gateway:4566' }),
+    (error: unknown) => error instanceof UserError && /KECS_TASK_ENDPOINT/.test(error.message),
+  )
+})
+
 settings('readSettings: a backend is a URL of host and port, without secrets', () => {
   assert.is(settingsOf(['--backend', 'http://localhost:4567/']).backend, 'http://localhost:4567')
   for (const backend of [

@@ -55,6 +55,31 @@ test('toTaskSpec: overrides of the task go before the definition', () => {
   assert.equal([spec.cpuUnits, spec.memoryMiB, spec.ephemeralStorageGiB], [1024, 2048, 50])
 })
 
+test('toTaskSpec: what the world gives stands behind what definition and caller say', () => {
+  const key = { KEY: 'given', SECRET: 'given' }
+  const input = ec2({
+    containerDefinitions: [
+      web({ environment: [{ name: 'SECRET', value: 'own' }] }),
+      web({ name: 'b' }),
+    ],
+  })
+  const { containers } = toTaskSpec({
+    taskId: 'f'.repeat(32),
+    namespace: '',
+    labels: {},
+    definition: normaliseTaskDefinition(input),
+    overrides: { containerOverrides: [{ name: 'b', environment: [{ name: 'URL', value: '' }] }] },
+    environment: [{ URL: 'given' }, key],
+  })
+  assert.equal(
+    containers.map(({ environment }) => environment),
+    [
+      { URL: 'given', SECRET: 'own' },
+      { ...key, URL: '' },
+    ],
+  )
+})
+
 test('toTaskSpec: overrides of a container reach that container only', () => {
   const input = ec2({ containerDefinitions: [web(), web({ name: 'b' })] })
   const spec = specOf(input, { containerOverrides: [{ name: 'b', command: ['x'] }] })

@@ -1,0 +1,190 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { type CommandSpec, readValues } from '../../bin/command.ts'
+import {
+  DEFAULT_ADMIN_PORT,
+  DEFAULT_API_PORT,
+  readSettings,
+  SERVE_FLAGS,
+} from '../../bin/settings.ts'
+import { versionOf } from '../../bin/version.ts'
+import { createGuard } from '../../gateway/guard.ts'
+import { root } from '../root.ts'
+import {
+  type Container,
+  environmentOf,
+  folder,
+  kustomizations,
+  manifest,
+  manifests,
+  podOf,
+} from './manifests.ts'
+
+const deployments = ['kecs-controlplane', 'localstack']
+const pod = podOf('kecs-controlplane')
+const [kecs] = pod.containers as readonly [Container]
+const environment = environmentOf(kecs)
+
+const SPEC: CommandSpec = {
+  name: 'serve',
+  summary: '',
+  flags: SERVE_FLAGS,
+  examples: [],
+  notes: [],
+  run: async () => {},
+}
+
+function settings() {
+  const { KECS_RUNTIME: _, ...env } = environment
+  return readSettings(readValues(SPEC, [], env), env)
+}
+
+test('k8s: what a kustomization names is there', () => {
+  assert.ok(kustomizations.length >= 5)
+  for (const { folder: at, resources = [], components = [], patches = [] } of kustomizations) {
+    const paths = [
+      ...resources,
+      ...components,
+      ...patches.map((each: { path: string }) => each.path),
+    ]
+    for (const path of paths) assert.ok(existsSync(join(at, path)), `${at}: ${path}`)
+  }
+})
+
+test('k8s: the packed program has it', () => {
+  const { files } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  assert.ok(files.includes('k8s'))
+})
+
+test('kecs-controlplane: its variables are flags of serve, and say what it needs in a pod', () => {
+  const known = new Set(SERVE_FLAGS.map(({ env }) => env))
+  assert.equal(
+    Object.keys(environment).filter((name) => !known.has(name)),
+    [],
+  )
+  assert.is(environment.KECS_RUNTIME, 'kubernetes')
+  const { host, apiPort, adminPort, dataDir, listenerHost, taskEndpoint } = settings()
+  assert.equal([host, listenerHost], ['0.0.0.0', '0.0.0.0'])
+  assert.equal([apiPort, adminPort], [DEFAULT_API_PORT, DEFAULT_ADMIN_PORT])
+  assert.is(dataDir, '/data')
+  assert.is(taskEndpoint, `http://gateway.kecs-system.svc.cluster.local:${DEFAULT_API_PORT}`)
+})
+
+test('kecs-controlplane: pods may call by each name of its Services, and by no other', () => {
+  const guard = createGuard({ allowedHosts: settings().allowedHosts, allowedOrigins: [] })
+  const refused = (host: string) =>
+    guard.refuse({ method: 'GET', url: '/', headers: { host } }) !== undefined
+  for (const service of ['gateway', 'traefik']) {
+    for (const ending of [
+      '',
+      '.kecs-system',
+      '.kecs-system.svc',
+      '.kecs-system.svc.cluster.local',
+    ]) {
+      assert.not.ok(refused(`${service}${ending}:4566`), `${service}${ending}`)
+    }
+  }
+  assert.not.ok(refused('my-bucket.gateway.kecs-system.svc.cluster.local:4566'), 'a bucket')
+  for (const host of ['evil.test:4566', 'kecs-system.evil.test', 'x.default.svc.cluster.local']) {
+    assert.ok(refused(host), host)
+  }
+})
+
+test('kecs-controlplane: one pod at a time has the data, and it is the image of this version', () => {
+  const { spec } = manifest('Deployment', 'kecs-controlplane')
+  assert.equal([spec?.replicas, spec?.strategy?.type], [1, 'Recreate'])
+  const containers = [...(pod.initContainers ?? []), ...pod.containers]
+  assert.equal([...new Set(containers.map(({ image }) => image))], [`kecs:${versionOf()}`])
+})
+
+test('kecs-controlplane: user of the pod, owner of the data and user of the image are one', () => {
+  const { runAsUser, runAsGroup } = pod.securityContext ?? {}
+  const owner = environmentOf((pod.initContainers as readonly [Container])[0]).OWNER
+  assert.is(owner, `${runAsUser}:${runAsGroup}`)
+  assert.match(readFileSync(join(folder, 'Dockerfile'), 'utf8'), new RegExp(`^USER ${owner}$`, 'm'))
+})
+
+test('pods: none may gain rights, each has limits, and links of Services are no settings', () => {
+  for (const name of deployments) {
+    const { initContainers = [], containers, ...spec } = podOf(name)
+    assert.is(spec.enableServiceLinks, false, name)
+    assert.is(spec.securityContext?.seccompProfile?.type, 'RuntimeDefault', name)
+    for (const each of [...initContainers, ...containers]) {
+      const { allowPrivilegeEscalation, capabilities } = each.securityContext ?? {}
+      assert.is(allowPrivilegeEscalation, false, each.name)
+      assert.equal(capabilities?.drop, ['ALL'], each.name)
+      assert.equal(Object.keys(each.resources?.limits ?? {}).sort(), ['cpu', 'memory'], each.name)
+      assert.equal(Object.keys(each.resources?.requests ?? {}).sort(), ['cpu', 'memory'], each.name)
+    }
+  }
+  assert.is(pod.securityContext?.runAsNonRoot, true)
+  assert.is(kecs.securityContext?.readOnlyRootFilesystem, true)
+  assert.is(kecs.securityContext?.capabilities?.add, undefined)
+})
+
+test('probes: on the API port, by a Host that kecs admits', () => {
+  const { startupProbe, livenessProbe, readinessProbe } = kecs
+  assert.equal(
+    [startupProbe, livenessProbe, readinessProbe].map((probe) => probe?.httpGet?.path),
+    ['/health', '/health', '/ready'],
+  )
+  for (const { httpGet } of [startupProbe, livenessProbe, readinessProbe].map(
+    (each) => each ?? {},
+  )) {
+    assert.is(httpGet?.port, 'api')
+    assert.equal(httpGet?.httpHeaders, [{ name: 'Host', value: 'localhost' }])
+  }
+})
+
+test('Services: each leads to a port that the pod of its selector names', () => {
+  const services = manifests.filter(({ kind }) => kind === 'Service')
+  assert.equal(services.map(({ metadata }) => metadata.name).sort(), [
+    'balancers',
+    'gateway',
+    'localstack',
+    'traefik',
+  ])
+  for (const { metadata, spec } of services) {
+    const selected = deployments.filter(
+      (name) =>
+        manifest('Deployment', name).spec?.template?.metadata.labels.app === spec?.selector?.app,
+    )
+    assert.is(selected.length, 1, metadata.name)
+    const ports = podOf(selected[0] ?? '').containers.flatMap((each) => each.ports ?? [])
+    for (const { port, targetPort } of spec?.ports ?? []) {
+      assert.is(ports.find(({ name }) => name === targetPort)?.containerPort, port, metadata.name)
+    }
+  }
+  const gateway = manifest('Service', 'gateway').spec?.ports ?? []
+  assert.equal(
+    gateway.map(({ port, nodePort }) => [port, nodePort]),
+    [
+      [DEFAULT_API_PORT, 30566],
+      [DEFAULT_ADMIN_PORT, 30081],
+    ],
+  )
+  assert.is(manifest('Service', 'balancers').spec?.clusterIP, 'None')
+})
+
+test('access: the rights are named one by one, in the core group alone, and none is to secrets', () => {
+  const { rules = [] } = manifest('ClusterRole', 'kecs-controlplane')
+  for (const { apiGroups, resources, verbs } of rules) {
+    assert.equal(apiGroups, [''])
+    for (const forbidden of ['*', 'secrets', 'deletecollection', 'escalate', 'impersonate']) {
+      assert.not.ok([...resources, ...verbs].includes(forbidden), forbidden)
+    }
+  }
+  assert.is(pod.serviceAccountName, manifest('ServiceAccount', 'kecs-controlplane').metadata.name)
+})
+
+test('k3s-dns: names of load balancers lead to the pod itself', () => {
+  const zone = manifest('ConfigMap', 'coredns-custom').data?.['kecs.server'] ?? ''
+  const { elbDomain } = settings()
+  assert.match(zone, `${elbDomain}:53 {`)
+  assert.match(zone, `template IN ANY ${elbDomain} {`)
+  assert.match(zone, 'CNAME balancers.kecs-system.svc.cluster.local."')
+})
+
+test.run()
