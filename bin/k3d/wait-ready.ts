@@ -9,6 +9,8 @@ import type { Deadline } from './deadline.ts'
 
 export const NAMESPACE = 'kecs-system'
 const POLL_MS = 500
+/** A pod of the revision before may still be there for a moment. */
+const HOPELESS_POLLS = 5
 const ANSWER_MS = 3_000
 const EVENTS = 12
 const LOG_LINES = 20
@@ -53,10 +55,12 @@ export async function waitUntilReady(
 
 async function poll(waiting: Waiting, say: Say, deadline: Deadline): Promise<void> {
   let last = 'it did not say why'
+  let hopelessPolls = 0
   for (;;) {
     const trouble = await look(waiting)
     if (trouble === undefined) return
-    if (trouble.pod?.isHopeless) throw trouble
+    hopelessPolls = trouble.pod?.isHopeless ? hopelessPolls + 1 : 0
+    if (hopelessPolls >= HOPELESS_POLLS) throw trouble
     last = trouble.message
     say(last)
     await sleep(POLL_MS, undefined, { signal: waiting.signal })

@@ -46,7 +46,9 @@ export function createKubectl(kubeconfig: string, surroundings: Surroundings): K
         ...surroundings,
         timeoutMs: QUICK_MS,
       })
-      return /GitVersion:"v([^"]+)"|Client Version: v(\d\S*)/.exec(said)?.slice(1).find(Boolean) ?? ''
+      return (
+        /GitVersion:"v([^"]+)"|Client Version: v(\d\S*)/.exec(said)?.slice(1).find(Boolean) ?? ''
+      )
     },
     async apply(folder, timeoutMs) {
       return (await kubectl(['apply', '-k', folder], timeoutMs)).trim().split('\n')
@@ -81,9 +83,12 @@ export function createKubectl(kubeconfig: string, surroundings: Surroundings): K
 }
 
 interface RawPod {
-  readonly metadata?: { readonly name?: string; readonly labels?: Record<string, string> }
+  readonly metadata?: {
+    readonly name?: string
+    readonly labels?: Record<string, string>
+    readonly deletionTimestamp?: string
+  }
   readonly status?: {
-    readonly phase?: string
     readonly conditions?: readonly RawCondition[]
     readonly initContainerStatuses?: readonly RawContainer[]
     readonly containerStatuses?: readonly RawContainer[]
@@ -116,10 +121,11 @@ const HOPELESS: ReadonlySet<string> = new Set([
 /** A first crash may be one of order, e.g. a service account that comes a moment later. */
 const HOPELESS_RESTARTS = 2
 
-/** Out of `kubectl get pods -o json`. */
+/** Out of `kubectl get pods -o json`, without those that are on their way out. */
 export function parsePods(json: string): PodState[] {
   const { items = [] } = JSON.parse(json) as { readonly items?: readonly RawPod[] }
-  return items.map(({ metadata, status }) => {
+  const staying = items.filter(({ metadata }) => metadata?.deletionTimestamp === undefined)
+  return staying.map(({ metadata, status }) => {
     const containers = [
       ...(status?.initContainerStatuses ?? []),
       ...(status?.containerStatuses ?? []),
