@@ -166,6 +166,7 @@ async function deploy(
   const spec: OverlaySpec = {
     image: image.name,
     imageId: image.id,
+    endpoint: `http://localhost:${instance.apiPort}`,
     owner: await ownerOf(instance.dataDir),
     backend: localstack
       ? { localstack: localstack.name, id: localstack.id }

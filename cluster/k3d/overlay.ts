@@ -12,6 +12,8 @@ export interface OverlaySpec {
   readonly image: string
   /** Changes when the image behind the same name does, and lets pods be replaced. */
   readonly imageId: string
+  /** By which callers on this machine come. */
+  readonly endpoint: string
   /** Who owns the data directory, where that is not root. */
   readonly owner: { readonly uid: number; readonly gid: number } | undefined
   readonly backend:
@@ -41,9 +43,12 @@ export function kustomizationOf(spec: OverlaySpec): object {
   }
 }
 
-function controlPlanePatch({ image, imageId, owner, backend }: OverlaySpec): object {
+function controlPlanePatch({ image, imageId, endpoint, owner, backend }: OverlaySpec): object {
   const url = backend !== undefined && 'url' in backend ? backend.url : undefined
-  const env = url === undefined ? [] : [{ name: 'KECS_BACKEND', value: url }]
+  const env = [
+    { name: 'KECS_ENDPOINT', value: endpoint },
+    ...(url === undefined ? [] : [{ name: 'KECS_BACKEND', value: url }]),
+  ]
   const pod = owner && {
     runAsUser: owner.uid,
     runAsGroup: owner.gid,
