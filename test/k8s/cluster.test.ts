@@ -161,6 +161,8 @@ pods('access: the control plane may do what it has to, and nothing else', async 
   }
   for (const [verb, what] of [
     ['get', 'secrets'],
+    ['create', 'pods --subresource=exec'],
+    ['delete', 'namespaces'],
     ['create', 'deployments.apps'],
     ['update', 'nodes'],
     ['create', 'clusterrolebindings'],
