@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import process from 'node:process'
 import { command } from '../command.ts'
 import { givenDataDir, INSTANCE_DATA_FLAG, instanceNameOf, NAME_FLAG } from '../k3d/instance.ts'
@@ -40,7 +41,8 @@ export default command({
   },
 })
 
-export function render({ name, deleted, dataDir, dataDeleted }: Stopped): string {
+function render({ name, deleted, dataDir, dataDeleted }: Stopped): string {
   const cluster = deleted ? `The k3d cluster ${name} is gone.` : `There is no k3d cluster ${name}.`
-  return `${cluster} ${dataDeleted ? `So is the data in ${dataDir}.` : `Its data stays in ${dataDir}.`}\n`
+  if (dataDeleted) return `${cluster} So is the data in ${dataDir}.\n`
+  return `${cluster} ${existsSync(dataDir) ? `Its data stays in ${dataDir}.` : 'It has no data.'}\n`
 }

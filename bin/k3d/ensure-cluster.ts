@@ -28,6 +28,23 @@ export interface Instance {
   readonly nodes: readonly string[]
 }
 
+/** Refuses before anything is made what cannot be: ports, data and clusters of others. */
+export async function refuseImpossible(options: ClusterOptions, tools: Tools): Promise<void> {
+  const found = await tools.k3d.find(options.name)
+  if (found && found.nodes.length > 0) refuseForeign(found)
+  if (found && found.state !== 'broken') {
+    refuseDifferent(found, options)
+    if (found.state === 'stopped') {
+      await refuseTakenPorts(portsToStart(found), LOOPBACK, tools.docker)
+    }
+    return
+  }
+  const spec = specOf(options)
+  await refuseTakenPorts(found ? [] : wantedPorts(spec), LOOPBACK, tools.docker)
+  await refuseSharedData(spec, tools)
+  prepareDataDir(spec.dataDir)
+}
+
 /** The cluster of that name, running: made, started, or left alone, as it needs. */
 export async function ensureCluster(
   options: ClusterOptions,
@@ -36,18 +53,15 @@ export async function ensureCluster(
   deadline: Deadline,
 ): Promise<Instance> {
   const { name } = options
+  await refuseImpossible(options, tools)
   const found = await tools.k3d.find(name)
   if (found && found.state !== 'broken') {
-    refuseForeign(found)
-    refuseDifferent(found, options)
     await bringUp(found, tools, progress, deadline)
     return instanceOf(found)
   }
-  await clearRemains(name, found, tools, progress)
+  await clearRemains(name, tools, progress)
   const spec = specOf(options)
   await refuseTakenPorts(wantedPorts(spec), LOOPBACK, tools.docker)
-  prepareDataDir(spec.dataDir)
-  await refuseSharedData(spec, tools)
   await progress.step(`make the k3d cluster ${name}`, (say) =>
     tools.k3d.create(spec, deadline.remaining(), (line) => say(k3dSaid(line))),
   )
@@ -97,6 +111,14 @@ function wantedPorts({ ports, extraPorts }: ClusterSpec): WantedPort[] {
   ]
 }
 
+function portsToStart(cluster: Cluster): WantedPort[] {
+  const extra = cluster.extraPorts.map((_, index) => nodePortOf(index))
+  const known = new Set([API_NODE_PORT, ADMIN_NODE_PORT, ...extra])
+  return cluster.ports
+    .filter(({ nodePort }) => known.has(nodePort))
+    .map(({ hostPort, nodePort }) => ({ port: hostPort, flag: flagOf(nodePort) }))
+}
+
 async function bringUp(
   cluster: Cluster,
   tools: Tools,
@@ -105,35 +127,16 @@ async function bringUp(
 ): Promise<void> {
   const { name, state } = cluster
   if (state === 'running') return progress.kept(`the k3d cluster ${name}: it runs`)
-  if (state === 'stopped') {
-    const known = new Set([
-      API_NODE_PORT,
-      ADMIN_NODE_PORT,
-      ...cluster.extraPorts.map((_, i) => nodePortOf(i)),
-    ])
-    const ports = cluster.ports.filter(({ nodePort }) => known.has(nodePort))
-    const wanted = ports.map(({ hostPort, nodePort }) => ({
-      port: hostPort,
-      flag: flagOf(nodePort),
-    }))
-    await refuseTakenPorts(wanted, LOOPBACK, tools.docker)
-  }
   await progress.step(`start the k3d cluster ${name}`, (say) =>
     tools.k3d.start(name, deadline.remaining(), (line) => say(k3dSaid(line))),
   )
 }
 
 /** What an interrupted create or delete left of our own cluster. */
-async function clearRemains(
-  name: string,
-  found: Cluster | undefined,
-  tools: Tools,
-  progress: Progress,
-): Promise<void> {
+async function clearRemains(name: string, tools: Tools, progress: Progress): Promise<void> {
   const remains = await tools.docker.leftovers(name)
   const all = [...remains.containers, ...remains.networks, ...remains.volumes]
   if (all.length === 0) return
-  if (found && found.nodes.length > 0) refuseForeign(found)
   await progress.step(`clear what is left of an unfinished cluster ${name}`, async () => {
     await tools.k3d.delete(name)
     await tools.docker.remove(await tools.docker.leftovers(name))

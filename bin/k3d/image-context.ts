@@ -1,7 +1,8 @@
-import { existsSync, readFileSync, realpathSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs'
 import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join, sep } from 'node:path'
+import { dirname, join, relative, sep } from 'node:path'
 import { UserError } from '../output.ts'
 
 /** A package that goes into the image: where it lies, and where Node.js will look for it there. */
@@ -13,8 +14,35 @@ interface Placed {
 }
 
 interface Manifest {
+  readonly version?: string
   readonly dependencies?: Readonly<Record<string, string>>
   readonly optionalDependencies?: Readonly<Record<string, string>>
+}
+
+/** Says the same for two installations that give the same image: what they run, and with what. */
+export function fingerprint(root: string): string {
+  const hash = createHash('sha256')
+  for (const name of ['package.json', 'k8s/Dockerfile']) hash.update(readFileSync(join(root, name)))
+  const dist = compiled(root)
+  const files = readdirSync(dist, { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.js'))
+    .map((entry) => relative(dist, join(entry.parentPath, entry.name)))
+    .filter((path) => !path.startsWith(`test${sep}`) && !path.startsWith(`.ci${sep}`))
+  for (const path of files.sort()) hash.update(path).update(readFileSync(join(dist, path)))
+  for (const { to, from } of placedPackages(root)) {
+    hash.update(`${to} ${manifestOf(from).version}`)
+  }
+  return hash.digest('hex').slice(0, 16)
+}
+
+function compiled(root: string): string {
+  const dist = join(root, 'dist')
+  if (existsSync(join(dist, 'bin', 'kecs.js'))) return dist
+  throw new UserError(
+    'there is no compiled program to put into an image.',
+    `${dist} is not there: this is a checkout that was not built.`,
+    'Run npm run build first, or give an image with --image.',
+  )
 }
 
 /**
@@ -26,20 +54,14 @@ export async function withImageContext<T>(
   root: string,
   work: (context: string) => Promise<T>,
 ): Promise<T> {
-  if (!existsSync(join(root, 'dist', 'bin', 'kecs.js'))) {
-    throw new UserError(
-      'there is no compiled program to put into an image.',
-      `${join(root, 'dist')} is not there: this is a checkout that was not built.`,
-      'Run npm run build first, or give an image with --image.',
-    )
-  }
+  const dist = compiled(root)
   const context = await mkdtemp(join(tmpdir(), 'kecs-image-'))
   try {
     for (const name of ['package.json', 'LICENSE', 'NOTICE', 'k8s/Dockerfile']) {
       await cp(join(root, name), join(context, name))
     }
-    const unused = [join(root, 'dist', 'test'), join(root, 'dist', '.ci')]
-    await cp(join(root, 'dist'), join(context, 'dist'), {
+    const unused = [join(dist, 'test'), join(dist, '.ci')]
+    await cp(dist, join(context, 'dist'), {
       recursive: true,
       filter: (path) => !unused.includes(path),
     })

@@ -6,8 +6,8 @@ import { UserError } from '../output.ts'
 import type { Progress } from '../progress.ts'
 import { versionOf } from '../version.ts'
 import { createDeadline, type Deadline } from './deadline.ts'
-import { ensureCluster, type Instance, ownerOf } from './ensure-cluster.ts'
-import { withImageContext } from './image-context.ts'
+import { ensureCluster, type Instance, ownerOf, refuseImpossible } from './ensure-cluster.ts'
+import { fingerprint, withImageContext } from './image-context.ts'
 import { kubeconfigPath } from './instance.ts'
 import { packageRoot } from './package-root.ts'
 import type { BackendChoice, StartOptions } from './start-options.ts'
@@ -50,6 +50,7 @@ export async function startInstance(
   const deadline = createDeadline(options.timeoutMs, Date.now, again)
   const work: Work = { options, tools, progress, deadline, signal }
   await progress.step('look for Docker, k3d and kubectl', () => survey(tools), versions)
+  await refuseImpossible(options, tools)
   // Images first: what cannot be had is known before anything is made.
   const image = await controlPlaneImage(work)
   const localstack =
@@ -102,9 +103,15 @@ async function controlPlaneImage(work: Work): Promise<Image> {
   const { options, tools, progress, deadline } = work
   if (options.image !== undefined) return imageAtHand(options.image, work)
   const name = `kecs:${versionOf()}`
+  const label = `kecs.dev/source=${fingerprint(packageRoot())}`
+  const known = await tools.docker.imageId(name, label)
+  if (known !== undefined) {
+    progress.kept(`the image ${name}`)
+    return { name, id: known }
+  }
   await progress.step(`build the image ${name}`, (say) =>
     withImageContext(packageRoot(), (context) => {
-      const spec = { tag: name, dockerfile: join(context, 'k8s', 'Dockerfile'), context }
+      const spec = { tag: name, label, dockerfile: join(context, 'k8s', 'Dockerfile'), context }
       const onLine = (line: string) => BUILD_STEP.test(line) && say(line)
       return tools.docker.build(spec, deadline.remaining(), onLine)
     }),
