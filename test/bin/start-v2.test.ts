@@ -1,0 +1,235 @@
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import process from 'node:process'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { FakePrograms, type FakeWorld, fakeWorld, inspected } from '../cluster/k3d/fake-programs.ts'
+import { Workshop } from './program.ts'
+
+interface World {
+  shop: Workshop
+  fakes: FakePrograms
+  servers: Server[]
+  home: string
+}
+
+const start = suite<World>('kecs start-v2')
+
+start.before.each((context) => {
+  context.shop = new Workshop()
+  context.fakes = new FakePrograms()
+  context.servers = []
+  context.home = context.shop.folder()
+})
+start.after.each(async ({ shop, fakes, servers }) => {
+  await shop.clean()
+  for (const server of servers) server.close()
+  fakes.clean()
+})
+
+function listen(servers: Server[], port = 0): Promise<number> {
+  const server = createServer((_, res) => res.end('{}'))
+  servers.push(server)
+  return new Promise((done) => {
+    server.listen(port, '127.0.0.1', () => done((server.address() as AddressInfo).port))
+  })
+}
+
+async function freePort(): Promise<number> {
+  const servers: Server[] = []
+  const port = await listen(servers)
+  await new Promise((done) => servers[0]?.close(done))
+  return port
+}
+
+async function worldOf({ fakes, home }: World, more: Partial<FakeWorld> = {}): Promise<FakeWorld> {
+  const world = {
+    apiPort: await freePort(),
+    adminPort: await freePort(),
+    dataDir: join(home, '.kecs/instances/kecs'),
+    ...more,
+  }
+  fakeWorld(fakes, world)
+  return world
+}
+
+function flagsOf({ apiPort, adminPort }: FakeWorld): string[] {
+  const ports = ['--api-port', String(apiPort), '--admin-port', String(adminPort)]
+  return ['start-v2', ...ports, '--no-localstack', '--image', 'kecs:test']
+}
+
+function envOf({ fakes, home }: World): Record<string, string> {
+  return { ...fakes.env, HOME: home }
+}
+
+/** A cluster that runs and answers, as the start before left it. */
+async function running(context: World, more: Partial<FakeWorld> = {}): Promise<FakeWorld> {
+  const apiPort = await listen(context.servers)
+  const world = await worldOf(context, {
+    apiPort,
+    adminPort: await listen(context.servers),
+    ...more,
+  })
+  mkdirSync(world.dataDir, { recursive: true })
+  context.fakes.remember('cluster', '')
+  return world
+}
+
+start(
+  'makes a cluster, brings the image, applies, waits, and says where it is',
+  async (context) => {
+    const { shop, fakes, servers, home } = context
+    const world = await worldOf(context)
+    const program = shop.start([...flagsOf(world), '--json'], envOf(context))
+    await program.says(/done {2}make the k3d cluster kecs/, 'stderr')
+    await Promise.all([listen(servers, world.apiPort), listen(servers, world.adminPort)])
+    const { code, stdout, stderr } = await program.ended
+    assert.is(code, 0, stderr)
+    assert.equal(JSON.parse(stdout), {
+      name: 'kecs',
+      endpoint: `http://localhost:${world.apiPort}`,
+      adminEndpoint: `http://localhost:${world.adminPort}`,
+      dataDir: world.dataDir,
+      kubeconfig: join(home, '.k3d/kubeconfig-kecs.yaml'),
+      backend: 'none',
+      image: 'kecs:test',
+      ports: [],
+    })
+    assert.ok(existsSync(world.dataDir))
+    const calls = fakes.calls()
+    const order = ['k3d cluster create', 'k3d kubeconfig write', 'k3d image import', 'apply -k']
+    const places = order.map((part) => calls.findIndex((call) => call.includes(part)))
+    assert.ok(
+      places.every((place, i) => place > (places[i - 1] ?? -1)),
+      calls.join('\n'),
+    )
+    assert.match(calls[places[0] ?? 0] ?? '', `127.0.0.1:${world.apiPort}:30566@server:0:direct`)
+  },
+)
+
+start('run again it leaves alone what is there, and start is the same command', async (context) => {
+  const { shop, fakes } = context
+  const world = await running(context)
+  fakes.remember('imported', '')
+  const [, ...flags] = flagsOf(world)
+  const { code, stdout, stderr } = await shop.run(['start', ...flags], envOf(context))
+  assert.is(code, 0, stderr)
+  assert.match(stderr, /kept {2}the k3d cluster kecs/)
+  assert.match(stderr, /kept {2}the image kecs:test in the cluster/)
+  assert.match(stdout, 'kecs is ready in the k3d cluster kecs.')
+  assert.not.match(fakes.calls().join('\n'), /cluster create|image import/)
+})
+
+const FAILING = {
+  metadata: { name: 'kecs-1', labels: { app: 'kecs-controlplane' } },
+  status: { containerStatuses: [{ state: { waiting: { reason: 'ImagePullBackOff' } } }] },
+}
+
+start('a pod that cannot start: its reason, the last events, its log', async (context) => {
+  const deployments = { items: [{ metadata: { name: 'kecs-controlplane' } }] }
+  const world = await running(context, { pods: { items: [FAILING] }, deployments })
+  const { code, stderr } = await context.shop.run(flagsOf(world), envOf(context))
+  assert.is(code, 1)
+  assert.match(stderr, 'error: kecs-controlplane did not become ready.')
+  assert.match(stderr, 'why: kecs-controlplane: ImagePullBackOff')
+  assert.match(stderr, '| 3s Warning Failed pod/x Failed to pull image')
+  assert.match(stderr, '| [pod/x/kecs] error: it broke')
+  assert.match(stderr, /try: kubectl --kubeconfig \S+ -n kecs-system describe pod kecs-1/)
+})
+
+start('--timeout ends the wait, with what it waited for', async (context) => {
+  const deployments = { items: [{ metadata: { name: 'kecs-controlplane' } }] }
+  const world = await running(context, { deployments })
+  const { code, stderr } = await context.shop.run(
+    [...flagsOf(world), '--timeout', '3s'],
+    envOf(context),
+  )
+  assert.is(code, 1)
+  assert.match(stderr, /not done within --timeout \(3\.0 s\)|did not end within/)
+})
+
+start('k3d fails: its own last words', async (context) => {
+  const create = 'echo "FATA[0002] Failed Cluster Start: no space left on device" >&2; exit 1'
+  const world = await worldOf(context, { create })
+  const { code, stderr } = await context.shop.run(flagsOf(world), envOf(context))
+  assert.is(code, 1)
+  assert.match(stderr, 'error: k3d cluster ended with exit code 1.')
+  assert.match(stderr, 'no space left on device')
+})
+
+start('Ctrl-C: exit code 130, and the next start clears and makes anew', async (context) => {
+  const { shop, fakes } = context
+  const world = await worldOf(context, { create: 'touch "$DIR/cluster"; echo made; exec sleep 60' })
+  const program = shop.start(flagsOf(world), envOf(context))
+  await program.says(/make the k3d cluster kecs: made/, 'stderr')
+  program.kill('SIGINT')
+  const ended = await program.ended
+  assert.is(ended.code, 130, ended.stderr)
+  assert.match(ended.stderr, /try: kecs start-v2 --name kecs again repairs it/)
+  fakeWorld(fakes, { ...world, create: 'echo "FATA[0000] enough" >&2; exit 1' })
+  const half = { labels: { 'kecs.dev/instance': 'kecs' }, status: 'created' }
+  fakes.remember('inspect.json', JSON.stringify([inspected(half)]))
+  const again = await shop.run(flagsOf(world), envOf(context))
+  assert.match(again.stderr, 'done  clear what is left of an unfinished cluster kecs')
+  assert.match(fakes.calls().join('\n'), 'k3d cluster delete kecs')
+})
+
+start('a port that is taken: its flag and who has it, and nothing is made', async (context) => {
+  const world = await worldOf(context, { adminPort: await listen(context.servers) })
+  const { code, stderr } = await context.shop.run(flagsOf(world), envOf(context))
+  assert.is(code, 1)
+  assert.match(stderr, `error: port ${world.adminPort} of 127.0.0.1 is taken.`)
+  assert.match(stderr, 'choose another port with --admin-port')
+  if (process.platform === 'linux') assert.match(stderr, `(pid ${process.pid}) listens there`)
+  assert.not.match(context.fakes.calls().join('\n'), 'cluster create')
+})
+
+start('what is fixed when a cluster is made cannot be changed', async (context) => {
+  const world = await running(context)
+  const other = { ...world, apiPort: world.apiPort === 5000 ? 5001 : 5000 }
+  const { code, stderr } = await context.shop.run(flagsOf(other), envOf(context))
+  assert.is(code, 1)
+  assert.match(stderr, `the cluster kecs has --api-port ${world.apiPort}, not ${other.apiPort}.`)
+})
+
+start('a cluster of somebody else is left alone, by stop-v2, too', async (context) => {
+  const { shop, fakes } = context
+  const world = await worldOf(context)
+  fakes.remember('cluster', '')
+  fakes.remember('inspect.json', JSON.stringify([inspected({})]))
+  for (const args of [flagsOf(world), ['stop-v2'], ['cluster', 'delete']]) {
+    const { code, stderr } = await shop.run(args, envOf(context))
+    assert.is(code, 1)
+    assert.match(stderr, 'error: the k3d cluster kecs was not made by kecs.')
+  }
+  assert.not.match(fakes.calls().join('\n'), 'cluster delete')
+})
+
+start('a directory with files of somebody else is refused', async (context) => {
+  const dataDir = context.shop.folder()
+  writeFileSync(join(dataDir, 'thesis.txt'), '')
+  const world = await worldOf(context)
+  const { code, stderr } = await context.shop.run(
+    [...flagsOf(world), '--data-dir', dataDir],
+    envOf(context),
+  )
+  assert.is(code, 1)
+  assert.match(stderr, `error: the directory ${dataDir} holds other files.`)
+})
+
+start('without k3d, or with a Docker that does not run: the remedy', async (context) => {
+  const { shop, fakes } = context
+  const world = await worldOf(context)
+  fakes.write('docker', 'echo "Cannot connect to the Docker daemon at unix:///x." >&2; exit 1')
+  const down = await shop.run(flagsOf(world), envOf(context))
+  assert.match(down.stderr, 'error: Docker does not answer.')
+  const doctor = await shop.run(['doctor', '--json'], envOf(context))
+  assert.is(doctor.code, 1)
+  const [docker] = JSON.parse(doctor.stdout).checks
+  assert.equal([docker.name, docker.status], ['docker', 'fail'])
+  assert.is(docker.remedy, 'Start Docker, then do the same again.')
+})
+
+start.run()
