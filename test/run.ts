@@ -87,8 +87,9 @@ function countUvu(output: string, code: number | null): Omit<Outcome, 'output'> 
   const total = figure('Total')
   const passed = figure('Passed')
   const skipped = figure('Skipped')
-  const failed = total - passed - skipped
-  const broken = failed === 0 && (code !== 0 || total === 0)
+  // uvu counts skipped tests beside the total.
+  const failed = total - passed
+  const broken = failed === 0 && (code !== 0 || total + skipped === 0)
   return { passed, skipped, failed: broken ? 1 : failed }
 }
 

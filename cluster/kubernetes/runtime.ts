@@ -31,7 +31,7 @@ export interface KubernetesOptions {
   /** Whose tasks these are: several of them share a cluster without seeing one another's pods. */
   readonly instance?: string
   /** What every container gets, unless it sets its own. */
-  readonly environment?: Readonly<Record<string, string>>
+  readonly environment?: (task: TaskSpec) => Readonly<Record<string, string>>
 }
 
 const DEFAULT_INSTANCE = 'kecs'
@@ -64,7 +64,7 @@ class KubernetesRuntime implements TaskRuntime {
   readonly #client: KubeClient
   readonly #clock: Clock
   readonly #instance: string
-  readonly #environment: Readonly<Record<string, string>>
+  readonly #environment: (task: TaskSpec) => Readonly<Record<string, string>>
   readonly #warn: NonNullable<KubernetesOptions['warn']>
   readonly #keeper: TaskKeeper
   readonly #watch: PodWatch
@@ -75,7 +75,12 @@ class KubernetesRuntime implements TaskRuntime {
   #closed = false
 
   constructor(options: KubernetesOptions, client: KubeClient, version: string) {
-    const { clock, warn = () => {}, instance = DEFAULT_INSTANCE, environment = {} } = options
+    const {
+      clock,
+      warn = () => {},
+      instance = DEFAULT_INSTANCE,
+      environment = () => ({}),
+    } = options
     this.honesty = `Kubernetes: tasks are pods of ${client.server} (${version}).`
     this.#client = client
     this.#clock = clock
@@ -168,7 +173,7 @@ class KubernetesRuntime implements TaskRuntime {
   }
 
   async #create(spec: TaskSpec): Promise<void> {
-    const pod = podOf(spec, { instance: this.#instance, environment: this.#environment })
+    const pod = podOf(spec, { instance: this.#instance, environment: this.#environment(spec) })
     const { namespace = '', name = '' } = pod.metadata ?? {}
     const size = Buffer.byteLength(pod.metadata?.annotations?.[ANNOTATIONS.spec] ?? '')
     if (size > MAX_TASK_BYTES) {

@@ -28,7 +28,6 @@ export interface ClusterWorld extends World {
 /** A world of its own in the cluster: nobody else's tasks are seen. */
 export async function clusterWorld(
   instance: string = `test-${randomUUID()}`,
-  environment: Readonly<Record<string, string>> = {},
 ): Promise<ClusterWorld> {
   const context = CONTEXT ?? ''
   const warnings: string[] = []
@@ -39,7 +38,6 @@ export async function clusterWorld(
     clock: realClock,
     context,
     instance,
-    environment,
     warn,
   })
   const client = await createKubeClient({ context })
@@ -67,7 +65,7 @@ export async function clusterWorld(
     noticed: () => notice(),
     async restarted() {
       await runtime.close()
-      return clusterWorld(instance, environment)
+      return clusterWorld(instance)
     },
     async dispose() {
       await runtime.close()
