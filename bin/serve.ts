@@ -140,7 +140,7 @@ async function openParts(options: GatewayOptions, closers: Closers): Promise<Par
   const rows = openRows(store)
   closers.push(recordTasks(store, storage.history, clock))
   // Behind the store's lock: what a runtime keeps in the data directory is this process's alone.
-  const runtime = options.runtime ?? (await createRuntime(settings, clock, closers))
+  const runtime = options.runtime ?? (await createRuntime(settings, clock, closers, log))
   closers.push(() => runtime.close())
   const balancing = await openLoadBalancing(
     { settings, store, ecs: rows, runtime, clock, ids, log },

@@ -10,7 +10,7 @@ export const DEFAULT_ADMIN_PORT = 8081
 export const DEFAULT_HOST = '127.0.0.1'
 export const DEFAULT_ELB_DOMAIN = 'elb.localhost'
 
-export type RuntimeName = 'simulated' | 'process'
+export type RuntimeName = 'simulated' | 'process' | 'kubernetes'
 
 /** Everything `kecs serve` can be told. */
 export interface Settings {
@@ -22,6 +22,11 @@ export interface Settings {
   /** An http URL without path; undefined: there is no backend. */
   readonly backend: string | undefined
   readonly runtime: RuntimeName
+  /** Of the kubeconfig; undefined: its current one, or the service account of this pod. */
+  readonly context?: string
+  readonly kubeconfig?: string
+  /** Whose pods in the cluster are this kecs's; undefined: derived from machine, user and data. */
+  readonly instance?: string
   readonly account: string
   readonly logLevel: LogLevel
   readonly logFormat: 'text' | 'json'
@@ -54,6 +59,32 @@ export const ADMIN_URL_FLAG: Flag = {
 }
 
 export const JSON_FLAG: Flag = { name: 'json', about: 'Print JSON for programs.' }
+
+const RUNTIMES = ['simulated', 'process', 'kubernetes'] as const satisfies readonly RuntimeName[]
+
+const KUBERNETES_FLAGS: readonly Flag[] = [
+  {
+    name: 'context',
+    value: 'NAME',
+    env: 'KECS_CONTEXT',
+    fallback: 'the current one; in a pod its service account',
+    about: 'The context of the kubeconfig whose cluster runs tasks with --runtime kubernetes.',
+  },
+  {
+    name: 'kubeconfig',
+    value: 'FILE',
+    env: 'KECS_KUBECONFIG',
+    fallback: '$KUBECONFIG, or ~/.kube/config',
+    about: 'Where --context is looked up.',
+  },
+  {
+    name: 'instance',
+    value: 'NAME',
+    env: 'KECS_INSTANCE',
+    fallback: 'one of this machine, user and data directory; in a pod kecs',
+    about: 'Whose pods are those of this kecs: others on the same cluster are left alone.',
+  },
+]
 
 export const SERVE_FLAGS: readonly Flag[] = [
   {
@@ -88,13 +119,14 @@ export const SERVE_FLAGS: readonly Flag[] = [
   {
     name: 'runtime',
     value: 'NAME',
-    choices: ['simulated', 'process'],
+    choices: RUNTIMES,
     env: 'KECS_RUNTIME',
     fallback: 'simulated',
     about:
       'simulated plays the life cycle of tasks by the clock. process runs their commands on this ' +
-      'machine, as you, and is refused unless --host is loopback.',
+      'machine, as you, and is refused unless --host is loopback. kubernetes runs them as pods.',
   },
+  ...KUBERNETES_FLAGS,
   {
     name: 'account-id',
     value: 'DIGITS',
@@ -191,8 +223,9 @@ export function readSettings(values: Values, env: Env): Settings {
     adminPort: portOf(values, 'admin-port', DEFAULT_ADMIN_PORT),
     host,
     dataDir: memory ? undefined : dataDirOf(values, env),
-    backend: plainUrlOf(values, 'backend', 'http://localhost:4567'),
-    runtime: values.text('runtime') === 'process' ? 'process' : 'simulated',
+    backend: urlOf(values, 'backend', 'http://localhost:4567'),
+    runtime: RUNTIMES.find((name) => name === values.text('runtime')) ?? 'simulated',
+    ...clusterSettingsOf(values),
     account: accountOf(values),
     logLevel: LOG_LEVELS.find((level) => level === values.text('log-level')) ?? 'info',
     logFormat: values.text('log-format') === 'json' ? 'json' : 'text',
@@ -200,8 +233,8 @@ export function readSettings(values: Values, env: Env): Settings {
     allowedOrigins: values.list('allow-origin'),
     elbDomain: domainOf(values),
     listenerHost: listenerHostOf(values, host),
-    endpoint: plainUrlOf(values, 'endpoint', 'http://localhost:14566'),
-    taskEndpoint: plainUrlOf(values, 'task-endpoint', 'http://host.docker.internal:4566'),
+    endpoint: urlOf(values, 'endpoint', 'http://localhost:14566'),
+    taskEndpoint: urlOf(values, 'task-endpoint', 'http://host.k3d.internal:4566'),
   }
   if (settings.apiPort !== 0 && settings.apiPort === settings.adminPort) {
     throw usageError(
@@ -211,6 +244,16 @@ export function readSettings(values: Values, env: Env): Settings {
     )
   }
   return settings
+}
+
+function clusterSettingsOf(values: Values): Pick<Settings, 'context' | 'kubeconfig' | 'instance'> {
+  const [context, file] = [values.text('context'), values.text('kubeconfig')]
+  const instance = values.text('instance')
+  return {
+    ...(context === undefined ? {} : { context }),
+    ...(file === undefined ? {} : { kubeconfig: resolve(file) }),
+    ...(instance === undefined ? {} : { instance }),
+  }
 }
 
 /** The directory that the flag, KECS_DATA_DIR, XDG_DATA_HOME or the home directory names. */
@@ -252,15 +295,15 @@ function accountOf(values: Values): string {
   throw bad(values, 'account-id', 'An account has exactly 12 digits.', '123456789012')
 }
 
-function plainUrlOf(values: Values, name: string, example: string): string | undefined {
-  const text = values.text(name)
+function urlOf(values: Values, flag: string, example: string): string | undefined {
+  const text = values.text(flag)
   if (text === undefined) return undefined
   const url = URL.canParse(text) ? new URL(text) : undefined
   const plain = url && url.protocol === 'http:' && url.host !== ''
   if (plain && url.pathname === '/' && !url.search && !url.username && !url.password) {
     return url.origin
   }
-  throw bad(values, name, 'It is an http URL of host and port only.', example)
+  throw bad(values, flag, 'It is an http URL of host and port only.', example)
 }
 
 function bad(values: Values, name: string, why: string, example: string): UserError {

@@ -87,7 +87,7 @@ function countUvu(output: string, code: number | null): Omit<Outcome, 'output'> 
   const total = figure('Total')
   const passed = figure('Passed')
   const skipped = figure('Skipped')
-  // What uvu skips is not in its total.
+  // uvu counts skipped tests beside the total.
   const failed = total - passed
   const broken = failed === 0 && (code !== 0 || total + skipped === 0)
   return { passed, skipped, failed: broken ? 1 : failed }

@@ -44,7 +44,8 @@ export function runtimeContract(
 }
 
 function lives({ check, traits }: Bench): void {
-  const { runsForEver } = traits.behaviours
+  const { behaviours, many = MANY } = traits
+  const { runsForEver } = behaviours
   check('run: a task comes to run, and run again with its id has no effect', async (watch) => {
     const spec = taskOf('t1', runsForEver, runsForEver)
     const { runtime } = watch.world
@@ -69,8 +70,8 @@ function lives({ check, traits }: Bench): void {
     assert.equal(watch.state('t1'), state, 'the second run changed nothing')
   })
 
-  check('run: a hundred tasks at once all run and all stop', async (watch) => {
-    const ids = Array.from({ length: MANY }, (_, index) => `many-${index}`)
+  check(`run: ${many} tasks at once all run and all stop`, async (watch) => {
+    const ids = Array.from({ length: many }, (_, index) => `many-${index}`)
     await Promise.all(ids.map((id) => watch.world.runtime.run(taskOf(id, runsForEver))))
     for (const id of ids) await watch.reach(id, 'running')
     await Promise.all(ids.map((id) => watch.world.runtime.stop(id)))

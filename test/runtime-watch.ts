@@ -29,6 +29,8 @@ export interface Traits {
   readonly outlives: boolean
   /** What ignores the polite signal ends with this code. */
   readonly killedExitCode?: number
+  /** How many tasks it takes at once; a hundred unless said. */
+  readonly many?: number
   /** Warns that `user` is not honoured. */
   readonly warnsOfUser: boolean
 }

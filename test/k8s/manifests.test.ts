@@ -37,8 +37,7 @@ const SPEC: CommandSpec = {
 }
 
 function settings() {
-  const { KECS_RUNTIME: _, ...env } = environment
-  return readSettings(readValues(SPEC, [], env), env)
+  return readSettings(readValues(SPEC, [], environment), environment)
 }
 
 test('k8s: what a kustomization names is there', () => {
@@ -64,8 +63,8 @@ test('kecs-controlplane: its variables are flags of serve, and say what it needs
     Object.keys(environment).filter((name) => !known.has(name)),
     [],
   )
-  assert.is(environment.KECS_RUNTIME, 'kubernetes')
-  const { host, apiPort, adminPort, dataDir, listenerHost, taskEndpoint } = settings()
+  const { runtime, host, apiPort, adminPort, dataDir, listenerHost, taskEndpoint } = settings()
+  assert.is(runtime, 'kubernetes')
   assert.equal([host, listenerHost], ['0.0.0.0', '0.0.0.0'])
   assert.equal([apiPort, adminPort], [DEFAULT_API_PORT, DEFAULT_ADMIN_PORT])
   assert.is(dataDir, '/data')

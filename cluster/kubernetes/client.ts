@@ -1,0 +1,182 @@
+/**
+ * Calls to an API server over node:https: each with a time-out, streams that can be called off. The
+ * library reads kubeconfigs and keeps credentials fresh; its generated client has neither.
+ */
+import type { IncomingMessage } from 'node:http'
+import https, { type RequestOptions } from 'node:https'
+import type { KubeConfig } from '@kubernetes/client-node'
+
+const REQUEST_TIMEOUT_MS = 20_000
+const MAX_SOCKETS = 16
+const MAX_ANSWER_BYTES = 256 * 1024 * 1024
+
+/** The API server answered, and it was a no. */
+export class KubeFault extends Error {
+  readonly status: number
+  readonly reason: string
+  constructor(status: number, reason: string, message: string) {
+    super(message)
+    this.name = 'KubeFault'
+    this.status = status
+    this.reason = reason
+  }
+}
+
+export interface KubeRequest {
+  readonly method?: 'GET' | 'POST' | 'PATCH' | 'DELETE'
+  readonly path: string
+  readonly query?: Readonly<Record<string, string | undefined>>
+  readonly body?: unknown
+  readonly timeoutMs?: number
+}
+
+export interface KubeStream {
+  readonly path: string
+  readonly query: Readonly<Record<string, string | undefined>>
+  readonly signal: AbortSignal
+  /** Silence after which the connection counts as dead; 0: never. */
+  readonly idleMs: number
+}
+
+export interface KubeClient {
+  readonly server: string
+  /** Faults: KubeFault where the server said no; any other Error where it was not reached. */
+  request<T>(request: KubeRequest): Promise<T>
+  /** Lines as they come; ends when the server ends, or quietly when it is called off. */
+  lines(stream: KubeStream): AsyncGenerator<string>
+  close(): void
+}
+
+export interface ClientOptions {
+  readonly kubeconfig?: string
+  readonly context?: string
+}
+
+/** A client for the kubeconfig's context, or, in a pod and unless told otherwise, its service account. */
+export async function createKubeClient(options: ClientOptions): Promise<KubeClient> {
+  const { KubeConfig } = await import('@kubernetes/client-node')
+  const config = new KubeConfig()
+  if (options.kubeconfig === undefined) config.loadFromDefault()
+  else config.loadFromFile(options.kubeconfig)
+  if (options.context !== undefined) {
+    if (!config.getContextObject(options.context)) {
+      const known = config.getContexts().map(({ name }) => name)
+      throw new Error(
+        `the kubeconfig has no context ${options.context}; it has ${known.join(', ') || 'none'}`,
+      )
+    }
+    config.setCurrentContext(options.context)
+  }
+  const cluster = config.getCurrentCluster()
+  if (!cluster) throw new Error('the kubeconfig names no cluster')
+  return clientOf(config, cluster.server, cluster.proxyUrl !== undefined)
+}
+
+function clientOf(config: KubeConfig, server: string, proxied: boolean): KubeClient {
+  const base = new URL(server)
+  if (base.protocol !== 'https:') throw new Error(`the API server ${server} is not https`)
+  const prefix = base.pathname.replace(/\/$/, '')
+  // Streams have sockets of their own: a hundred followers must not keep requests waiting.
+  const pools = { request: poolOf(MAX_SOCKETS), stream: poolOf(Number.POSITIVE_INFINITY) }
+
+  async function open(
+    pool: keyof typeof pools,
+    { method = 'GET', path, query = {}, body }: KubeRequest,
+    signal: AbortSignal,
+  ): Promise<IncomingMessage> {
+    const auth: RequestOptions = { headers: {} }
+    await config.applyToHTTPSOptions(auth)
+    const pairs = Object.entries(query).filter(([, value]) => value !== undefined)
+    const search = new URLSearchParams(pairs as [string, string][]).toString()
+    const text = body === undefined ? undefined : Buffer.from(JSON.stringify(body))
+    const type = method === 'PATCH' ? 'application/strategic-merge-patch+json' : 'application/json'
+    const length = text && { 'content-type': type, 'content-length': text.length }
+    return new Promise((resolve, reject) => {
+      const call = https.request(
+        {
+          ...auth,
+          // A proxy's agent is the library's; ours keeps connections.
+          agent: proxied ? auth.agent : pools[pool],
+          method,
+          host: base.hostname.replace(/^\[(.*)\]$/, '$1'),
+          port: base.port || 443,
+          path: `${prefix}${path}${search && `?${search}`}`,
+          headers: { ...auth.headers, accept: 'application/json', ...length },
+          signal,
+        },
+        resolve,
+      )
+      call.on('error', reject)
+      call.end(text)
+    })
+  }
+
+  return {
+    server,
+    async request<T>(request: KubeRequest): Promise<T> {
+      const timeoutMs = request.timeoutMs ?? REQUEST_TIMEOUT_MS
+      const answer = await open('request', request, AbortSignal.timeout(timeoutMs))
+      const text = await textOf(answer)
+      if ((answer.statusCode ?? 0) >= 300) throw faultOf(answer, text)
+      return JSON.parse(text) as T
+    },
+    async *lines({ signal, idleMs, ...stream }) {
+      const off = new AbortController()
+      const callOff = () => off.abort()
+      signal.addEventListener('abort', callOff)
+      if (signal.aborted) callOff()
+      try {
+        const answer = await open('stream', stream, off.signal)
+        if ((answer.statusCode ?? 0) >= 300) throw faultOf(answer, await textOf(answer))
+        if (idleMs > 0) answer.setTimeout(idleMs, callOff)
+        yield* linesOf(answer)
+      } catch (thrown) {
+        if (!off.signal.aborted) throw thrown
+        if (!signal.aborted) throw new Error('the API server fell silent', { cause: thrown })
+      } finally {
+        signal.removeEventListener('abort', callOff)
+        off.abort()
+      }
+    },
+    close() {
+      pools.request.destroy()
+      pools.stream.destroy()
+    },
+  }
+}
+
+function poolOf(maxSockets: number): https.Agent {
+  return new https.Agent({ keepAlive: true, maxSockets })
+}
+
+async function textOf(answer: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of answer) {
+    size += chunk.length
+    if (size > MAX_ANSWER_BYTES) throw new Error('the answer of the API server is too long')
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString()
+}
+
+async function* linesOf(answer: IncomingMessage): AsyncGenerator<string> {
+  answer.setEncoding('utf8')
+  let rest = ''
+  for await (const chunk of answer) {
+    const lines = (rest + chunk).split('\n')
+    rest = lines.pop() ?? ''
+    yield* lines
+  }
+  if (rest !== '') yield rest
+}
+
+function faultOf(answer: IncomingMessage, text: string): KubeFault {
+  const status = answer.statusCode ?? 0
+  try {
+    const { reason = '', message = text } = JSON.parse(text)
+    return new KubeFault(status, String(reason), String(message))
+  } catch {
+    return new KubeFault(status, '', text.slice(0, 500) || `HTTP ${status}`)
+  }
+}
