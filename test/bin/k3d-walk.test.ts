@@ -1,0 +1,92 @@
+/** The commands on a real k3d, in the order in which a user meets them. */
+import { existsSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import process from 'node:process'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { reasonToSkip, run } from '../k8s/k3d.ts'
+import { answerOf, type Banner, Workshop } from './program.ts'
+
+const NAME = 'kecs-walk'
+
+const walk = suite('kecs on a real k3d')
+
+function freePort(): Promise<number> {
+  return new Promise((done) => {
+    const server = createServer()
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo
+      server.close(() => done(port))
+    })
+  })
+}
+
+/** Docker, k3d and kubectl of this machine, with what tells k3d which images it takes. */
+function surroundings(): Record<string, string> {
+  const kept = Object.entries(process.env).filter(([name]) => /^(K3D|DOCKER)_/.test(name))
+  return Object.fromEntries(kept.map(([name, value]) => [name, value ?? '']))
+}
+
+/** Names of containers, networks and volumes of the cluster. */
+async function remains(): Promise<string> {
+  const label = ['--filter', `label=k3d.cluster=${NAME}`]
+  const found = await Promise.all([
+    run('docker', ['ps', '--all', '--quiet', ...label]),
+    run('docker', ['network', 'ls', '--quiet', '--filter', `name=k3d-${NAME}`]),
+    run('docker', ['volume', 'ls', '--quiet', ...label]),
+  ])
+  return found.join('')
+}
+
+async function walkThrough(): Promise<void> {
+  const shop = new Workshop()
+  const env = { ...surroundings(), HOME: shop.folder() }
+  const [apiPort, adminPort] = [await freePort(), await freePort()]
+  const name = ['--name', NAME]
+  const ports = ['--api-port', String(apiPort), '--admin-port', String(adminPort)]
+  async function kecs(...args: string[]) {
+    const { code, stdout, stderr } = await shop.run([...args, '--json'], env)
+    assert.is(code, 0, stderr)
+    return { said: JSON.parse(stdout), stderr }
+  }
+  try {
+    const { said } = await kecs('start-v2', ...name, ...ports, '--no-localstack')
+    const banner: Banner = said
+    assert.is(banner.endpoint, `http://localhost:${apiPort}`)
+    await answerOf(banner, 'CreateCluster', { clusterName: 'kept' })
+    const again = await kecs('start', ...name, '--no-localstack')
+    assert.match(again.stderr, `kept  the k3d cluster ${NAME}`)
+    assert.match(again.stderr, '0 made, 0 changed')
+    const taken = await shop.run(['start', '--name', 'kecs-walk-2', ...ports], env)
+    assert.match(taken.stderr, `The container k3d-${NAME}-server-0 listens there.`)
+    const [path = ''] = [(await kecs('kubeconfig', NAME)).said.path]
+    assert.match(await run('kubectl', ['--kubeconfig', path, 'get', 'nodes']), `k3d-${NAME}`)
+    await kecs('stop-v2', ...name)
+    assert.not.ok(existsSync(path))
+    assert.is(await remains(), '')
+    await kecs('start-v2', ...name, ...ports, '--no-localstack')
+    const { clusterArns } = await answerOf(banner, 'ListClusters', {})
+    assert.match(clusterArns[0], ':cluster/kept')
+    const { dataDir } = (await kecs('cluster', 'info', NAME)).said
+    await kecs('stop', ...name, '--delete-data')
+    assert.is(await remains(), '')
+    assert.not.ok(existsSync(dataDir))
+    assert.not.ok(existsSync(join(env.HOME, '.kube')))
+  } finally {
+    await shop.run(['stop-v2', ...name], env)
+    await shop.clean()
+  }
+}
+
+const title =
+  'start-v2, start again, a taken port, kubeconfig, stop-v2, start with the data, delete'
+const reason = await reasonToSkip()
+if (reason === undefined) walk(title, walkThrough)
+else {
+  console.log(`kecs on a real k3d: skipped: ${reason}`)
+  walk.skip(title, walkThrough)
+}
+
+walk.run()
