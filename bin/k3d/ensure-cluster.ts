@@ -7,7 +7,7 @@ import type { Progress } from '../progress.ts'
 import { DEFAULT_ADMIN_PORT, DEFAULT_API_PORT } from '../settings.ts'
 import type { Deadline } from './deadline.ts'
 import { refuseTakenPorts, type WantedPort } from './host-ports.ts'
-import { defaultDataDir } from './instance.ts'
+import { defaultDataDir, kubeconfigPath } from './instance.ts'
 import type { ClusterOptions } from './start-options.ts'
 import type { Tools } from './tools.ts'
 
@@ -126,7 +126,11 @@ async function bringUp(
   deadline: Deadline,
 ): Promise<void> {
   const { name, state } = cluster
-  if (state === 'running') return progress.kept(`the k3d cluster ${name}: it runs`)
+  // The file is written once k3d is done: without it that may have been interrupted, and k3d start
+  // does what is left, on running nodes, too.
+  if (state === 'running' && existsSync(kubeconfigPath(name))) {
+    return progress.kept(`the k3d cluster ${name}: it runs`)
+  }
   await progress.step(`start the k3d cluster ${name}`, (say) =>
     tools.k3d.start(name, deadline.remaining(), (line) => say(k3dSaid(line))),
   )

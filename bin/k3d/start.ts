@@ -1,9 +1,11 @@
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { nodePortOf } from '../../cluster/k3d/clusters.ts'
 import type { Kubectl } from '../../cluster/k3d/kubectl.ts'
 import { type OverlaySpec, withOverlay } from '../../cluster/k3d/overlay.ts'
+import { ProgramFault } from '../../cluster/k3d/program.ts'
 import { UserError } from '../output.ts'
-import type { Progress } from '../progress.ts'
+import type { Progress, Say } from '../progress.ts'
 import { versionOf } from '../version.ts'
 import { createDeadline, type Deadline } from './deadline.ts'
 import { ensureCluster, type Instance, ownerOf, refuseImpossible } from './ensure-cluster.ts'
@@ -62,7 +64,7 @@ export async function startInstance(
   await tools.k3d.writeKubeconfig(instance.name, kubeconfig)
   const kubectl = tools.kubectl(kubeconfig)
   await bringImages(instance, localstack ? [image, localstack] : [image], work)
-  await progress.step('wait for the node', () => kubectl.waitForNodes(deadline.remaining()))
+  await progress.step('wait for the node', (say) => nodesReady(kubectl, work, say))
   await deploy(instance, image, localstack, kubectl, work)
   const { apiPort, adminPort } = instance
   await waitUntilReady({ kubectl, kubeconfig, apiPort, adminPort, signal }, progress, deadline)
@@ -160,6 +162,21 @@ async function bringImages(
       'k3d imported it, and the node does not list it. The disk of the node may be full.',
       'See kecs doctor, then start it again.',
     )
+  }
+}
+
+const RETRY_MS = 500
+
+/** An API server that was just started refuses, or knows no node yet. */
+async function nodesReady(kubectl: Kubectl, { deadline, signal }: Work, say: Say): Promise<void> {
+  for (;;) {
+    try {
+      return await kubectl.waitForNodes(deadline.remaining())
+    } catch (error) {
+      if (!(error instanceof ProgramFault) || error.trouble !== 'failed') throw error
+      say(error.output.split('\n').at(-1) ?? error.message)
+    }
+    await sleep(RETRY_MS, undefined, { signal })
   }
 }
 

@@ -98,6 +98,7 @@ start(
       ports: [],
     })
     assert.ok(existsSync(world.dataDir))
+    assert.match(stderr, 'wait for the node: error: no matching resources found')
     const calls = fakes.calls()
     const order = ['k3d cluster create', 'k3d kubeconfig write', 'k3d image import', 'apply -k']
     const places = order.map((part) => calls.findIndex((call) => call.includes(part)))
@@ -114,6 +115,10 @@ start('run again it leaves alone what is there, and start is the same command', 
   const world = await running(context)
   fakes.remember('imported', '')
   const [, ...flags] = flagsOf(world)
+  const first = await shop.run(['start', ...flags], envOf(context))
+  assert.is(first.code, 0, first.stderr)
+  // Nothing said that k3d had come to its end.
+  assert.match(first.stderr, 'done  start the k3d cluster kecs')
   const { code, stdout, stderr } = await shop.run(['start', ...flags], envOf(context))
   assert.is(code, 0, stderr)
   assert.match(stderr, /kept {2}the k3d cluster kecs/)

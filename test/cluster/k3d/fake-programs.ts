@@ -112,6 +112,7 @@ export function fakeWorld(fakes: FakePrograms, world: FakeWorld): void {
     `case "$*" in
 version) echo 'k3d version v5.8.3' ;;
 'cluster create'*) ${world.create ?? 'touch "$DIR/cluster"; echo "INFO[0001] Prep: Network"'} ;;
+'kubeconfig write'*) touch "$5" ;;
 'cluster delete'*) rm -f "$DIR/cluster" ;;
 'image import'*) touch "$DIR/imported" ;;
 esac`,
@@ -133,6 +134,9 @@ esac`
 
 const KUBECTL = `case "$*" in
 *version*) echo 'Client Version: v1.31.0' ;;
+*'wait --for'*) if [ ! -f "$DIR/asked" ]
+  then touch "$DIR/asked"; echo 'error: no matching resources found' >&2; exit 1
+  fi ;;
 *'apply -k'*) echo 'deployment.apps/kecs-controlplane created' ;;
 *'get deployments'*) cat "$DIR/deployments.json" ;;
 *'get pods'*) cat "$DIR/pods.json" ;;
