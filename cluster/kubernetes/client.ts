@@ -7,6 +7,7 @@ import https, { type RequestOptions } from 'node:https'
 import type { KubeConfig } from '@kubernetes/client-node'
 
 const REQUEST_TIMEOUT_MS = 20_000
+const NO_KUBECONFIG = 'loaded-context'
 const MAX_SOCKETS = 16
 const MAX_ANSWER_BYTES = 256 * 1024 * 1024
 
@@ -58,7 +59,7 @@ export async function createKubeClient(options: ClientOptions): Promise<KubeClie
   const config = new KubeConfig()
   if (options.kubeconfig === undefined) config.loadFromDefault()
   else config.loadFromFile(options.kubeconfig)
-  if (options.context !== undefined) {
+  if (options.context !== undefined && config.getCurrentContext() !== NO_KUBECONFIG) {
     if (!config.getContextObject(options.context)) {
       const known = config.getContexts().map(({ name }) => name)
       throw new Error(
@@ -67,6 +68,8 @@ export async function createKubeClient(options: ClientOptions): Promise<KubeClie
     }
     config.setCurrentContext(options.context)
   }
+  // The library's way to say that there is nothing to read.
+  if (config.getCurrentContext() === NO_KUBECONFIG) throw new Error('no kubeconfig was found')
   const cluster = config.getCurrentCluster()
   if (!cluster) throw new Error('the kubeconfig names no cluster')
   return clientOf(config, cluster.server, cluster.proxyUrl !== undefined)
@@ -104,7 +107,11 @@ function clientOf(config: KubeConfig, server: string, proxied: boolean): KubeCli
           headers: { ...auth.headers, accept: 'application/json', ...length },
           signal,
         },
-        resolve,
+        (answer) => {
+          // Whoever reads it hears of it; one called off has no reader any more.
+          answer.on('error', () => {})
+          resolve(answer)
+        },
       )
       call.on('error', reject)
       call.end(text)
@@ -114,28 +121,34 @@ function clientOf(config: KubeConfig, server: string, proxied: boolean): KubeCli
   return {
     server,
     async request<T>(request: KubeRequest): Promise<T> {
-      const timeoutMs = request.timeoutMs ?? REQUEST_TIMEOUT_MS
-      const answer = await open('request', request, AbortSignal.timeout(timeoutMs))
-      const text = await textOf(answer)
-      if ((answer.statusCode ?? 0) >= 300) throw faultOf(answer, text)
-      return JSON.parse(text) as T
+      const call = new Call(request.timeoutMs ?? REQUEST_TIMEOUT_MS)
+      try {
+        const answer = await open('request', request, call.signal)
+        const text = await textOf(answer)
+        call.over()
+        if ((answer.statusCode ?? 0) >= 300) throw faultOf(answer, text)
+        return JSON.parse(text) as T
+      } catch (thrown) {
+        call.callOff()
+        throw call.silent ? silence(server, thrown) : thrown
+      }
     },
     async *lines({ signal, idleMs, ...stream }) {
-      const off = new AbortController()
-      const callOff = () => off.abort()
+      const call = new Call(idleMs)
+      const callOff = () => call.callOff()
       signal.addEventListener('abort', callOff)
       if (signal.aborted) callOff()
       try {
-        const answer = await open('stream', stream, off.signal)
+        const answer = await open('stream', stream, call.signal)
         if ((answer.statusCode ?? 0) >= 300) throw faultOf(answer, await textOf(answer))
-        if (idleMs > 0) answer.setTimeout(idleMs, callOff)
-        yield* linesOf(answer)
+        yield* linesOf(answer, () => call.heard())
+        call.over()
       } catch (thrown) {
-        if (!off.signal.aborted) throw thrown
-        if (!signal.aborted) throw new Error('the API server fell silent', { cause: thrown })
+        if (call.silent) throw silence(server, thrown)
+        if (!signal.aborted) throw thrown
       } finally {
         signal.removeEventListener('abort', callOff)
-        off.abort()
+        callOff()
       }
     },
     close() {
@@ -143,6 +156,45 @@ function clientOf(config: KubeConfig, server: string, proxied: boolean): KubeCli
       pools.stream.destroy()
     },
   }
+}
+
+/** When a call is given up. Once it is over its connection serves others, and Deno would cut those off. */
+class Call {
+  readonly #off = new AbortController()
+  readonly #timer: NodeJS.Timeout | undefined
+  #over = false
+  silent = false
+
+  /** 0: silence is borne for ever. */
+  constructor(patienceMs: number) {
+    if (patienceMs === 0) return
+    this.#timer = setTimeout(() => {
+      this.silent = true
+      this.callOff()
+    }, patienceMs)
+  }
+
+  get signal(): AbortSignal {
+    return this.#off.signal
+  }
+
+  heard(): void {
+    this.#timer?.refresh()
+  }
+
+  over(): void {
+    this.#over = true
+    clearTimeout(this.#timer)
+  }
+
+  callOff(): void {
+    clearTimeout(this.#timer)
+    if (!this.#over) this.#off.abort()
+  }
+}
+
+function silence(server: string, cause: unknown): Error {
+  return new Error(`the API server ${server} did not answer in time`, { cause })
 }
 
 function poolOf(maxSockets: number): https.Agent {
@@ -160,10 +212,11 @@ async function textOf(answer: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString()
 }
 
-async function* linesOf(answer: IncomingMessage): AsyncGenerator<string> {
+async function* linesOf(answer: IncomingMessage, heard: () => void): AsyncGenerator<string> {
   answer.setEncoding('utf8')
   let rest = ''
   for await (const chunk of answer) {
+    heard()
     const lines = (rest + chunk).split('\n')
     rest = lines.pop() ?? ''
     yield* lines

@@ -29,6 +29,9 @@ export interface Entry {
   wake?: Timer
   acting: boolean
   failures: number
+  /** What was done last and when: what does not help is not done again at once. */
+  last?: { readonly what: string; readonly atMs: number }
+  toldOfRoom: boolean
   /** Forgotten once it has stopped. */
   unwanted: boolean
   readonly waiters: Set<() => void>
@@ -171,6 +174,7 @@ export class TaskKeeper implements PodEvents {
       troubles: new Map(),
       acting: false,
       failures: 0,
+      toldOfRoom: false,
       unwanted: false,
       waiters: new Set(),
     }
@@ -209,10 +213,27 @@ export class TaskKeeper implements PodEvents {
     const { wakeAtMs } = judge(task, sight, entry.decisions, entry.sent, entry.troubles, nowMs)
     this.#tell(entry, stateOf(task, sight, judged, entry.sent, nowMs))
     const step = stepOf(task, sight, judged, nowMs)
-    const wakes = [wakeAtMs, step.wakeAtMs].filter((each) => each !== undefined)
+    const what = step.remove ?? (step.patch && JSON.stringify(step.patch))
+    const again = what !== undefined && what === entry.last?.what
+    const actAtMs = again ? (entry.last?.atMs ?? 0) + LOOK_AGAIN_MS : nowMs
+    const retryAtMs = what !== undefined && actAtMs > nowMs ? actAtMs : undefined
+    const wakes = [wakeAtMs, step.wakeAtMs, retryAtMs].filter((each) => each !== undefined)
     this.#wakeAt(entry, wakes.length > 0 ? Math.max(nowMs, Math.min(...wakes)) : undefined)
-    if (!entry.acting && (step.patch || step.remove)) void this.#act(entry, step)
+    if (what !== undefined && !entry.acting && actAtMs <= nowMs) {
+      entry.last = { what, atMs: nowMs }
+      void this.#act(entry, step)
+    }
+    this.#tellOfRoom(entry, sight)
     if (entry.unwanted && entry.sent.phase === 'stopped' && isOver(sight)) void this.#discard(entry)
+  }
+
+  /** A pod that fits on no node waits until one comes, as long as that may take. */
+  #tellOfRoom(entry: Entry, { pod }: Sight): void {
+    const scheduled = pod.status?.conditions?.find(({ type }) => type === 'PodScheduled')
+    if (entry.toldOfRoom || scheduled?.reason !== 'Unschedulable') return
+    entry.toldOfRoom = true
+    const { message = '' } = scheduled
+    this.#options.warn('a task waits for a node that takes it', { id: entry.task.id, message })
   }
 
   #noteTrouble(entry: Entry, name: string, reason: string | undefined, nowMs: number): void {
@@ -237,21 +258,20 @@ export class TaskKeeper implements PodEvents {
     entry.acting = true
     const path = podPath(entry)
     try {
-      if (remove) {
-        const body = remove === 'force' ? { gracePeriodSeconds: 0 } : {}
-        const pod = await this.#options.client.request<Pod>({ method: 'DELETE', path, body })
-        entry.acting = false
-        if (pod.metadata?.resourceVersion) this.#see(entry, pod)
-      } else {
-        const pod = await this.#options.client.request<Pod>({ method: 'PATCH', path, body: patch })
-        entry.acting = false
-        this.#see(entry, pod)
-      }
+      const grace = remove === 'force' ? { gracePeriodSeconds: 0 } : {}
+      const pod = remove
+        ? await this.#options.client.request<Pod>({ method: 'DELETE', path, body: grace })
+        : await this.#options.client.request<Pod>({ method: 'PATCH', path, body: patch })
+      entry.acting = false
       entry.failures = 0
+      if (pod.metadata?.resourceVersion !== undefined) this.#see(entry, pod)
+      // Events that came meanwhile may have left something to do.
+      this.#look(entry)
     } catch (thrown) {
       entry.acting = false
       if (thrown instanceof KubeFault && thrown.status === NOT_FOUND) return this.#vanished(entry)
       entry.failures++
+      delete entry.last
       const reason = thrown instanceof Error ? thrown.message : String(thrown)
       this.#options.warn('a task was not changed; it is tried again', { id: entry.task.id, reason })
       this.#wakeAt(entry, this.#options.clock.now() + backoffMs(entry.failures))

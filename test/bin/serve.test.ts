@@ -1,4 +1,5 @@
 import { existsSync, readdirSync } from 'node:fs'
+import { get } from 'node:http'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -49,6 +50,20 @@ serve('banner: what, where, how honest, and lines to try, on stdout alone', asyn
   assert.is(code, 0)
   assert.is(stdout, text)
   assert.match(stderr, /INFO {2}stopping signal=SIGTERM\n.*INFO {2}stopped\n$/)
+})
+
+serve('--endpoint: is told in place of the address, and its host may call', async ({ shop }) => {
+  const url = 'http://kecs.example.test:5566'
+  const { banner } = await shop.serve('--memory', '--endpoint', url)
+  assert.is(banner.endpoint, url)
+  const { port } = new URL(banner.adminEndpoint)
+  const statusOf = (host: string) =>
+    new Promise((resolve, reject) => {
+      const asked = { port, path: '/health', headers: { host }, timeout: 5_000 }
+      get(asked, (answer) => resolve(answer.resume().statusCode)).on('error', reject)
+    })
+  assert.is(await statusOf('kecs.example.test:5566'), 200)
+  assert.is(await statusOf('other.example.test:5566'), 403)
 })
 
 serve('banner: listeners that the network reaches are told, others are not', async ({ shop }) => {

@@ -33,6 +33,17 @@ settings('readSettings: each flag wins over its environment variable', () => {
   assert.equal([read.apiPort, read.adminPort, read.account], [2000, 1001, '123456789012'])
 })
 
+settings('readSettings: which cluster runs tasks, as whom, and how they reach kecs', () => {
+  const env = { KECS_RUNTIME: 'kubernetes', KECS_CONTEXT: 'a', KECS_INSTANCE: 'me' }
+  const args = ['--context', 'b', '--kubeconfig', 'k', '--task-endpoint', 'http://10.0.0.1:4566/']
+  const { runtime, context, kubeconfig, instance, taskEndpoint } = settingsOf(args, env)
+  assert.equal(
+    [runtime, context, kubeconfig, instance, taskEndpoint],
+    ['kubernetes', 'b', resolve('k'), 'me', 'http://10.0.0.1:4566'],
+  )
+  assert.throws(() => settingsOf(['--task-endpoint', 'kecs:4566']), /--task-endpoint is/)
+})
+
 settings('readSettings: blanks in the environment are as nothing', () => {
   assert.is(settingsOf([], { KECS_API_PORT: ' ', KECS_BACKEND: '' }).apiPort, 4566)
 })

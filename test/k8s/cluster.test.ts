@@ -12,26 +12,11 @@ const IMAGE = `kecs:${versionOf()}`
 const SYSTEM = ['-n', 'kecs-system']
 const SUBNETS = ['subnet-1', 'subnet-2']
 
-/** Tasks are another test's: with the runtime that needs nothing, what fails here is of the manifests. */
-const SIMULATED = {
-  apiVersion: 'apps/v1',
-  kind: 'Deployment',
-  metadata: { name: 'kecs-controlplane', namespace: 'kecs-system' },
-  spec: {
-    template: {
-      spec: {
-        containers: [{ name: 'kecs', env: [{ name: 'KECS_RUNTIME', value: 'simulated' }] }],
-      },
-    },
-  },
-}
-
 const OVERLAY = {
   apiVersion: 'kustomize.config.k8s.io/v1beta1',
   kind: 'Kustomization',
   resources: ['k8s/base'],
   components: ['k8s/k3s-dns'],
-  patches: [{ patch: JSON.stringify(SIMULATED) }],
 }
 
 const pods = suite<{ cluster: Cluster }>('k8s on k3d')
@@ -69,6 +54,8 @@ pods.before(async (context) => {
   const caller = ['run', 'caller', '--image=busybox:1.35', '--restart=Never', '--command', '--']
   await cluster.kubectl([...caller, 'sleep', '600'])
   await cluster.kubectl(['wait', '--for=condition=Ready', 'pod/caller', '--timeout=60s'])
+  // Else its new zone comes with the kubelet's next look at ConfigMaps, within a minute.
+  await cluster.kubectl(['-n', 'kube-system', 'rollout', 'restart', 'deployment/coredns'])
   const rollout = ['rollout', 'status', 'deployment/kecs-controlplane', '--timeout=90s']
   await cluster.kubectl([...SYSTEM, ...rollout])
 })
@@ -136,9 +123,38 @@ pods(
     )
     client.destroy()
     assert.match(balancer?.DNSName ?? '', /\.elb\.kecs\.internal$/)
-    // CoreDNS reads its new zone when the kubelet has brought it the ConfigMap.
     const url = `http://${balancer?.DNSName}/`
     assert.is(await eventually(() => fetched(cluster, url), 90_000), 'hello')
+  },
+)
+
+pods(
+  'RunTask: a task is a pod, and lists its own cluster at the endpoint it is told',
+  async ({ cluster }) => {
+    const client = new ecs.ECSClient(connection(cluster))
+    const call = [
+      'wget -qO- $AWS_ENDPOINT_URL --post-data {}',
+      '--header X-Amz-Target:AmazonEC2ContainerServiceV20141113.ListClusters',
+      '--header Content-Type:application/x-amz-json-1.1',
+    ].join(' ')
+    const container = { name: 'a', image: 'busybox:1.35', memory: 32, command: ['sh', '-c', call] }
+    await client.send(
+      new ecs.RegisterTaskDefinitionCommand({ family: 'call', containerDefinitions: [container] }),
+    )
+    const run = new ecs.RunTaskCommand({ cluster: 'shop', taskDefinition: 'call' })
+    const arn = (await client.send(run)).tasks?.[0]?.taskArn ?? ''
+    const waiting = { client, maxWaitTime: 60, minDelay: 1, maxDelay: 1 }
+    await ecs.waitUntilTasksStopped(waiting, { cluster: 'shop', tasks: [arn] })
+    const { tasks } = await client.send(
+      new ecs.DescribeTasksCommand({ cluster: 'shop', tasks: [arn] }),
+    )
+    client.destroy()
+    assert.is(tasks?.[0]?.containers?.[0]?.exitCode, 0, tasks?.[0]?.stoppedReason)
+    const id = arn.slice(arn.lastIndexOf('/') + 1)
+    const logs = await fetch(`http://localhost:${cluster.adminPort}/logs/task/${id}`, {
+      signal: AbortSignal.timeout(5_000),
+    })
+    assert.match(await logs.text(), 'cluster/shop')
   },
 )
 
@@ -177,7 +193,7 @@ pods(
   'kecs-controlplane: its pod is killed, and what was answered is there after',
   async ({ cluster }) => {
     const selector = [...SYSTEM, '-l', 'app=kecs-controlplane']
-    await cluster.kubectl(['delete', 'pod', ...selector, '--grace-period=0', '--force'])
+    await cluster.kubectl(['delete', 'pod', ...selector, '--now'])
     assert.equal(await eventually(() => clusterNames(cluster)), ['shop'])
     const logs = await cluster.kubectl(['logs', ...selector, '-c', 'kecs', '--tail=-1'])
     assert.match(logs, 'is ready')

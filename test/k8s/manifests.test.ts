@@ -94,6 +94,9 @@ test('kecs-controlplane: pods may call by each name of its Services, and by no o
 test('kecs-controlplane: one pod at a time has the data, and it is the image of this version', () => {
   const { spec } = manifest('Deployment', 'kecs-controlplane')
   assert.equal([spec?.replicas, spec?.strategy?.type], [1, 'Recreate'])
+  const entry = readFileSync(join(folder, 'Dockerfile'), 'utf8').match(/^ENTRYPOINT (.*)$/m)?.[1]
+  assert.equal(kecs.command?.slice(0, 2), ['flock', '--no-fork'])
+  assert.equal(kecs.args, [...JSON.parse(entry ?? '[]'), 'serve'])
   const containers = [...(pod.initContainers ?? []), ...pod.containers]
   assert.equal([...new Set(containers.map(({ image }) => image))], [`kecs:${versionOf()}`])
 })
