@@ -239,10 +239,12 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     for (const { row } of believed) accepted.set(row.id, row.arn)
     const truth = await asked('take over its tasks', runtime.start(believed, onState))
     const known = new Set(truth.map(({ id }) => id))
+    const remembered = new Set([...rows.tasks.all()].map(({ id }) => id))
     for (const { row } of believed) if (!known.has(row.id)) missing(row)
     for (const state of truth) {
       if (accepted.has(state.id)) onState(state)
-      else await dropOrphan(state)
+      // The logs of one that stopped last until its row goes.
+      else if (state.phase !== 'stopped' || !remembered.has(state.id)) await dropOrphan(state)
     }
     stopListening.push(
       store.onChange(onChange),

@@ -359,10 +359,10 @@ test('StartTask: starts on the instances that are named', async () => {
 
 test('restart: lost tasks are STOPPED with a reason, orphans are stopped, the others go on', async () => {
   const world = await furnished()
-  const kept = await run(world)
-  const lost = await run(world)
+  const [kept, lost] = [await run(world), await run(world), await run(world)]
   await world.settle()
-  const [, second = ''] = world.runtime.ids()
+  const [, second = '', stopped = ''] = world.runtime.ids()
+  world.runtime.end(stopped, {})
   const spec = world.runtime.spec(second)
   world.runtime.lose(second)
   world.runtime.adopt({ ...spec, id: 'orphan' })
@@ -373,6 +373,7 @@ test('restart: lost tasks are STOPPED with a reason, orphans are stopped, the ot
   assert.is(gone.lastStatus, 'STOPPED')
   assert.match(gone.stoppedReason, /lost/)
   assert.ok(world.runtime.idsOf('stop').includes('orphan'))
+  assert.equal(world.runtime.idsOf('remove'), ['orphan'], 'a stopped task keeps its logs')
   assert.equal(world.runtime.idsOf('run'), [])
   await world.close()
 })
