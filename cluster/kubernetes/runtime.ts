@@ -168,8 +168,10 @@ class KubernetesRuntime implements TaskRuntime {
     this.#closed = true
     this.#nodesTimer?.cancel()
     this.#keeper.close()
-    await this.#watch.close()
+    const watched = this.#watch.close()
+    // A server that does not answer is not waited for.
     this.#client.close()
+    await watched
   }
 
   async #create(spec: TaskSpec): Promise<void> {
