@@ -35,8 +35,6 @@ const SHARED_MEMORY_VOLUME = 'kecs-shm'
 export interface PodOptions {
   /** Whose pods these are: nobody else's are touched. */
   readonly instance: string
-  /** What every container gets, unless it sets its own. */
-  readonly environment: Readonly<Record<string, string>>
 }
 
 export function podName(id: string): string {
@@ -64,11 +62,11 @@ export function podOf(task: TaskSpec, options: PodOptions): V1Pod {
         [ANNOTATIONS.spec]: JSON.stringify(task),
       },
     },
-    spec: podSpecOf(task, options),
+    spec: podSpecOf(task),
   }
 }
 
-function podSpecOf(task: TaskSpec, { environment }: PodOptions): V1PodSpec {
+function podSpecOf(task: TaskSpec): V1PodSpec {
   const longestMs = Math.max(...task.containers.map(({ stopTimeoutMs }) => stopTimeoutMs))
   const hostname = task.containers.find((each) => each.hostname)?.hostname
   const sysctls = safeSysctls(task)
@@ -88,7 +86,7 @@ function podSpecOf(task: TaskSpec, { environment }: PodOptions): V1PodSpec {
       : {}),
     ...(sysctls.length > 0 ? { securityContext: { sysctls } } : {}),
     ...(volumes.length > 0 ? { volumes } : {}),
-    containers: task.containers.map((each) => containerOf(each, task, environment)),
+    containers: task.containers.map((each) => containerOf(each, task)),
   }
 }
 
@@ -107,19 +105,16 @@ function dnsOf({ network, containers }: TaskSpec): Partial<V1PodSpec> {
   }
 }
 
-function containerOf(
-  container: ContainerSpec,
-  task: TaskSpec,
-  environment: Readonly<Record<string, string>>,
-): V1Container {
+function containerOf(container: ContainerSpec, task: TaskSpec): V1Container {
   const { entryPoint, command, workingDirectory, healthCheck } = container
   const resources = resourcesOf(container, task)
   const mounts = mountsOf(container)
   const ports = portsOf(container, task)
   const security = securityOf(container)
-  const env: V1EnvVar[] = Object.entries({ ...environment, ...container.environment }).map(
-    ([name, value]) => ({ name, value: literal(value) }),
-  )
+  const env: V1EnvVar[] = Object.entries(container.environment).map(([name, value]) => ({
+    name,
+    value: literal(value),
+  }))
   return {
     name: dnsLabel(container.name),
     image: container.dependsOn.length > 0 ? GATE_IMAGE : container.image,

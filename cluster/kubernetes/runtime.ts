@@ -30,8 +30,6 @@ export interface KubernetesOptions {
   readonly kubeconfig?: string
   /** Whose tasks these are: several of them share a cluster without seeing one another's pods. */
   readonly instance?: string
-  /** What every container gets, unless it sets its own. */
-  readonly environment?: (task: TaskSpec) => Readonly<Record<string, string>>
 }
 
 const DEFAULT_INSTANCE = 'kecs'
@@ -64,7 +62,6 @@ class KubernetesRuntime implements TaskRuntime {
   readonly #client: KubeClient
   readonly #clock: Clock
   readonly #instance: string
-  readonly #environment: (task: TaskSpec) => Readonly<Record<string, string>>
   readonly #warn: NonNullable<KubernetesOptions['warn']>
   readonly #keeper: TaskKeeper
   readonly #watch: PodWatch
@@ -75,17 +72,11 @@ class KubernetesRuntime implements TaskRuntime {
   #closed = false
 
   constructor(options: KubernetesOptions, client: KubeClient, version: string) {
-    const {
-      clock,
-      warn = () => {},
-      instance = DEFAULT_INSTANCE,
-      environment = () => ({}),
-    } = options
+    const { clock, warn = () => {}, instance = DEFAULT_INSTANCE } = options
     this.honesty = `Kubernetes: tasks are pods of ${client.server} (${version}).`
     this.#client = client
     this.#clock = clock
     this.#instance = instance
-    this.#environment = environment
     this.#warn = warn
     this.#keeper = new TaskKeeper({ client, clock, warn })
     const selector = `${MANAGED_BY}=kecs,${LABELS.instance}=${labelValue(instance)}`
@@ -175,7 +166,7 @@ class KubernetesRuntime implements TaskRuntime {
   }
 
   async #create(spec: TaskSpec): Promise<void> {
-    const pod = podOf(spec, { instance: this.#instance, environment: this.#environment(spec) })
+    const pod = podOf(spec, { instance: this.#instance })
     const { namespace = '', name = '' } = pod.metadata ?? {}
     const size = Buffer.byteLength(pod.metadata?.annotations?.[ANNOTATIONS.spec] ?? '')
     if (size > MAX_TASK_BYTES) {

@@ -13,7 +13,7 @@ import type { ContainerSpec, TaskSpec } from '../../../cluster/runtime.ts'
 import { taskOf } from '../../runtime-watch.ts'
 
 const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
-const OPTIONS = { instance: 'me', environment: {} }
+const OPTIONS = { instance: 'me' }
 
 function podSpecOf(task: TaskSpec) {
   const { spec } = podOf(task, OPTIONS)
@@ -105,17 +105,6 @@ pods('podOf: entry point, command and environment come literally, $ and all', ()
   assert.equal(command, ['sh', '-c'])
   assert.equal(args, ['echo $$$$ $$(HOME) $$HOME'])
   assert.equal(env, [{ name: 'A', value: '$$(B)' }])
-})
-
-pods('podOf: the environment of all is there unless a container sets its own', () => {
-  const environment = { AWS_REGION: 'eu-west-1', AWS_ENDPOINT_URL: 'http://kecs:4566' }
-  const task = taskOf('t1', { environment: { AWS_REGION: 'us-west-2', X: '' } })
-  const { spec } = podOf(task, { instance: 'me', environment })
-  assert.equal(spec?.containers[0]?.env, [
-    { name: 'AWS_REGION', value: 'us-west-2' },
-    { name: 'AWS_ENDPOINT_URL', value: 'http://kecs:4566' },
-    { name: 'X', value: '' },
-  ])
 })
 
 pods('podOf: containers that wait for others wait behind the gate', () => {

@@ -39,7 +39,7 @@ export function podWith(
   status: Partial<NonNullable<Pod['status']>> = {},
   metadata: Partial<Pod['metadata']> = {},
 ): Pod {
-  const made = podOf(task, { instance: 'me', environment: {} })
+  const made = podOf(task, { instance: 'me' })
   const named = task.containers.flatMap(({ name }, index): ContainerStatus[] => {
     const own = statuses[index]
     if (!own) return []
