@@ -1,4 +1,5 @@
 /** What takes HTTP requests of load balancers' clients, put together. */
+
 import { randomBytes } from 'node:crypto'
 import type { CallBackend } from '../elbv2/context.ts'
 import type { Authenticator } from '../elbv2/data-plane/auth/authenticator.ts'
@@ -11,9 +12,9 @@ import type { LiveTargets } from '../elbv2/data-plane/targets/live-targets.ts'
 import { createStickiness } from '../elbv2/data-plane/targets/stickiness.ts'
 import type { Edge } from '../gateway/app.ts'
 import type { Clock } from '../gateway/core/clock.ts'
+import { hostName } from '../gateway/core/host-name.ts'
 import type { Ids } from '../gateway/core/ids.ts'
 import type { Logger } from '../gateway/core/log.ts'
-import { hostName } from '../gateway/guard.ts'
 import { createProxy } from '../gateway/proxy.ts'
 import { createProxyHttp2 } from '../gateway/proxy-http2.ts'
 import type { Closers } from './closers.ts'

@@ -2,6 +2,7 @@
 
 import type { NetworkFacts, NetworkLookup, SubnetFacts } from '../ecs/context.ts'
 import type { CallBackend } from '../elbv2/context.ts'
+import { first } from '../elbv2/ec2.ts'
 import type { Scope } from '../gateway/core/arn.ts'
 import { AwsFault, messageOf } from '../gateway/core/fault.ts'
 import type { Logger } from '../gateway/core/log.ts'
@@ -100,8 +101,4 @@ function factsOf(xml: string): NetworkFacts {
     })
   }
   return { subnets }
-}
-
-function first(xml: string, element: string): string | undefined {
-  return new RegExp(`<${element}>([^<]*)</${element}>`).exec(xml)?.[1]
 }

@@ -1,6 +1,7 @@
 /** What docker labels say of the targets of simulated tasks, which have no address to probe. */
 import { scriptOf } from '../cluster/local/script.ts'
 import type { EcsRows } from '../ecs/rows.ts'
+import { CHECKING, FAILED, HEALTHY } from '../elbv2/data-plane/health/health-state.ts'
 import type { TargetHealth } from '../elbv2/data-plane/model.ts'
 import type { TargetRow } from '../elbv2/rows.ts'
 import type { Clock } from '../gateway/core/clock.ts'
@@ -17,16 +18,8 @@ export const noScripts: ScriptedTargets = {
   changesAtMs: () => undefined,
 }
 
-const INITIAL: TargetHealth = {
-  state: 'initial',
-  reason: 'Elb.InitialHealthChecking',
-  description: 'Initial health checks in progress',
-}
-const UNHEALTHY: TargetHealth = {
-  state: 'unhealthy',
-  reason: 'Target.FailedHealthChecks',
-  description: 'Health checks failed',
-}
+const { reason, description } = FAILED
+const UNHEALTHY: TargetHealth = { state: 'unhealthy', reason, description }
 
 /** Reads the label `kecs.simulate.target-health` of a task's containers; times count from the task's start. */
 export function createScriptedTargets(ecs: EcsRows, clock: Clock): ScriptedTargets {
@@ -46,8 +39,8 @@ export function createScriptedTargets(ecs: EcsRows, clock: Clock): ScriptedTarge
     healthOf({ owner = '' }) {
       const script = scriptFor(owner)
       if (!script) return undefined
-      if (clock.now() < script.atMs) return INITIAL
-      return script.is === 'healthy' ? { state: 'healthy' } : UNHEALTHY
+      if (clock.now() < script.atMs) return CHECKING
+      return script.is === 'healthy' ? HEALTHY : UNHEALTHY
     },
     changesAtMs: (taskArn) => scriptFor(taskArn)?.atMs,
   }

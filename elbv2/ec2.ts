@@ -130,6 +130,6 @@ function itemsOf(xml: string, list: string): string[] {
 }
 
 /** Text of the first such element: EC2 puts what an item is before what it holds. */
-function first(xml: string, element: string): string | undefined {
+export function first(xml: string, element: string): string | undefined {
   return new RegExp(`<${element}>([^<]*)</${element}>`).exec(xml)?.[1]
 }

@@ -1,3 +1,4 @@
+import { hostName } from './core/host-name.ts'
 import type { RequestHead } from './identify.ts'
 
 /** Who may speak to an endpoint, judged by what a browser cannot forge. */
@@ -61,11 +62,6 @@ export function createGuard(options: GuardOptions): Guard {
   }
 
   return { refuse, corsHeaders }
-}
-
-/** Host without port, in lower case: `[::1]:4566` → `[::1]`. */
-export function hostName(host: string): string {
-  return host.toLowerCase().replace(/:\d*$/, '').replace(/\.$/, '')
 }
 
 function first(value: string | string[] | undefined): string | undefined {

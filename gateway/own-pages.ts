@@ -1,6 +1,6 @@
 import type { Edge } from './app.ts'
+import { hostName } from './core/host-name.ts'
 import type { Logger } from './core/log.ts'
-import { hostName } from './guard.ts'
 import type { HealthReport } from './health.ts'
 import type { RequestHead } from './identify.ts'
 import { lazyPages } from './pages.ts'

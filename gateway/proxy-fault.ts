@@ -9,6 +9,7 @@ export interface ProxyTarget {
   readonly tls?: boolean
 }
 
+/** As URLs and Host headers have it: IPv6 in brackets. */
 export function authorityOf({ host, port }: ProxyTarget): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`
 }

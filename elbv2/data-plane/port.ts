@@ -1,5 +1,6 @@
 import type { Clock, Timer } from '../../gateway/core/clock.ts'
 import { messageOf } from '../../gateway/core/fault.ts'
+import { hostName } from '../../gateway/core/host-name.ts'
 import type { Logger } from '../../gateway/core/log.ts'
 import type { LiveListener, OpenListener, OpenPort, PortListeners } from './model.ts'
 
@@ -20,11 +21,6 @@ export interface PortOptions {
 const GRACE_MS = 30_000
 const FIRST_RETRY_MS = 1_000
 const MAX_RETRY_MS = 30_000
-
-/** Of a Host header: in lower case, without port and final dot. */
-export function hostName(host: string): string {
-  return host.toLowerCase().replace(/:\d*$/, '').replace(/\.$/, '')
-}
 
 /** One port number: open as long as listeners want it, tried again while it cannot be had. */
 export class Port implements PortListeners {

@@ -2,6 +2,7 @@ import type * as sdk from '@aws-sdk/client-elastic-load-balancing-v2'
 import type { Call, Handler } from '../../gateway/core/provider.ts'
 import { isUsed } from '../associations.ts'
 import type { Elbv2Context } from '../context.ts'
+import { DRAINING } from '../data-plane/health/health-state.ts'
 import type { TargetHealth } from '../data-plane/model.ts'
 import { validationError } from '../faults.ts'
 import { groupKind } from '../protocols.ts'
@@ -19,11 +20,6 @@ const UNREGISTERED: TargetHealth = {
   state: 'unused',
   reason: 'Target.NotRegistered',
   description: 'Target is not registered to the target group',
-}
-const DRAINING: TargetHealth = {
-  state: 'draining',
-  reason: 'Target.DeregistrationInProgress',
-  description: 'Target deregistration is in progress',
 }
 
 /** Registration of targets, and what the data plane knows of their health. */

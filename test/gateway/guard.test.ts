@@ -1,7 +1,8 @@
 import * as fc from 'fast-check'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { createGuard, hostName } from '../../gateway/guard.ts'
+import { hostName } from '../../gateway/core/host-name.ts'
+import { createGuard } from '../../gateway/guard.ts'
 
 const SEED = 20260101
 

@@ -1,19 +1,16 @@
 /** What health checks make of a target; pure. Reasons and texts are AWS's. */
 import type { TargetHealth } from '../model.ts'
 
-export type ProbeResult =
-  | { readonly isGood: true }
-  | {
-      readonly isGood: false
-      readonly reason:
-        | 'Target.ResponseCodeMismatch'
-        | 'Target.Timeout'
-        | 'Target.FailedHealthChecks'
-      readonly description: string
-    }
+export interface BadResult {
+  readonly isGood: false
+  readonly reason: 'Target.ResponseCodeMismatch' | 'Target.Timeout' | 'Target.FailedHealthChecks'
+  readonly description: string
+}
+
+export type ProbeResult = { readonly isGood: true } | BadResult
 
 export const GOOD: ProbeResult = { isGood: true }
-export const FAILED: ProbeResult = bad('Target.FailedHealthChecks', 'Health checks failed')
+export const FAILED: BadResult = bad('Target.FailedHealthChecks', 'Health checks failed')
 export const TIMED_OUT: ProbeResult = bad('Target.Timeout', 'Request timed out')
 export const NO_ADDRESS: ProbeResult = bad(
   'Target.FailedHealthChecks',
@@ -25,10 +22,7 @@ export function wrongCode(code: number): ProbeResult {
   return bad('Target.ResponseCodeMismatch', `Health checks failed with these codes: [${code}]`)
 }
 
-function bad(
-  reason: Extract<ProbeResult, { isGood: false }>['reason'],
-  description: string,
-): ProbeResult {
+function bad(reason: BadResult['reason'], description: string): BadResult {
   return { isGood: false, reason, description }
 }
 

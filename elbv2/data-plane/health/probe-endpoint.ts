@@ -18,8 +18,3 @@ export interface HttpCheck {
   /** What is said on the connection before all else. */
   readonly preface: Buffer | undefined
 }
-
-/** As URLs and Host headers have it: IPv6 in brackets. */
-export function authorityOf({ host, port }: Endpoint): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
-}

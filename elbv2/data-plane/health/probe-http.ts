@@ -2,14 +2,9 @@ import { request as httpRequest, type IncomingMessage, type RequestOptions } fro
 import { request as httpsRequest } from 'node:https'
 import { connect, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
+import { authorityOf } from '../../../gateway/proxy-fault.ts'
 import { FAILED, GOOD, type ProbeResult, wrongCode } from './health-state.ts'
-import {
-  authorityOf,
-  type Endpoint,
-  type HttpCheck,
-  MAX_BODY_BYTES,
-  USER_AGENT,
-} from './probe-endpoint.ts'
+import { type Endpoint, type HttpCheck, MAX_BODY_BYTES, USER_AGENT } from './probe-endpoint.ts'
 
 /** Of an answer's head, by node's own limit. */
 const MAX_HEADER_BYTES = 16 * 1024

@@ -1,13 +1,8 @@
 import { Buffer } from 'node:buffer'
 import { type ClientHttp2Session, connect, type IncomingHttpHeaders } from 'node:http2'
+import { authorityOf } from '../../../gateway/proxy-fault.ts'
 import { FAILED, GOOD, type ProbeResult, wrongCode } from './health-state.ts'
-import {
-  authorityOf,
-  type Endpoint,
-  type HttpCheck,
-  MAX_BODY_BYTES,
-  USER_AGENT,
-} from './probe-endpoint.ts'
+import { type Endpoint, type HttpCheck, MAX_BODY_BYTES, USER_AGENT } from './probe-endpoint.ts'
 
 /** One message without content: uncompressed, of length 0. */
 const EMPTY_GRPC_MESSAGE = Buffer.alloc(5)

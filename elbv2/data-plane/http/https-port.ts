@@ -1,7 +1,9 @@
 /** A port of HTTPS listeners: HTTP/1.1 and HTTP/2 under TLS. */
+
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Clock } from '../../../gateway/core/clock.ts'
+import { hostName } from '../../../gateway/core/host-name.ts'
 import type { Ids } from '../../../gateway/core/ids.ts'
 import type { Logger } from '../../../gateway/core/log.ts'
 import { createHttpServer, type ServerLimits } from '../../../gateway/server.ts'
@@ -10,7 +12,6 @@ import type { ConnectionRecord } from '../logs/connection-log.ts'
 import type { ConnectionWatch } from '../logs/connection-watch.ts'
 import type { HttpFront, LiveListener, PortListeners } from '../model.ts'
 import type { NumberedPort, OpenNumbered } from '../nlb/tcp-server.ts'
-import { hostName } from '../port.ts'
 import { SERVER } from '../rules/own-answers.ts'
 import type { Certificates } from '../tls/certificates.ts'
 import { isMutual } from '../tls/mutual-tls.ts'

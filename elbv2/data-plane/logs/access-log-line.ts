@@ -1,7 +1,9 @@
 /** One request as a line of an Application Load Balancer's access log: AWS's 34 fields, in its order. */
+
 import { Buffer } from 'node:buffer'
 import { shortNameOf } from '../../names.ts'
 import type { RequestRecord } from '../model.ts'
+import { plainAddress } from '../peer.ts'
 
 /** AWS cuts user agents that are longer. */
 const MAX_USER_AGENT_CHARS = 8_192
@@ -79,11 +81,7 @@ export function secondsOf(ms: number): string {
   return `${Math.floor(whole / 1000)}.${String(whole % 1000).padStart(3, '0')}`
 }
 
-/** AWS puts no brackets around IPv6 addresses; node shows IPv4 clients of a dual socket as IPv6. */
-export function plainAddress(address: string): string {
-  return address.startsWith('::ffff:') ? address.slice('::ffff:'.length) : address
-}
-
+/** AWS puts no brackets around IPv6 addresses. */
 function hostAndPort(host: string, port: number): string {
   return `${plainAddress(host)}:${port}`
 }

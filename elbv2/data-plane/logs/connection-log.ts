@@ -1,16 +1,10 @@
 /** One client's connection as a line of an Application Load Balancer's connection log. */
+
 import { X509Certificate } from 'node:crypto'
 import { shortNameOf } from '../../names.ts'
 import type { LiveBalancer, Peer } from '../model.ts'
-import {
-  NODE_ADDRESS,
-  NONE,
-  openSslName,
-  plainAddress,
-  quoted,
-  secondsOf,
-  timeOf,
-} from './access-log-line.ts'
+import { plainAddress } from '../peer.ts'
+import { NODE_ADDRESS, NONE, openSslName, quoted, secondsOf, timeOf } from './access-log-line.ts'
 
 /** What became of a client's connection, told once it is established or has failed. */
 export interface ConnectionRecord {

@@ -1,7 +1,7 @@
 /** Listeners, certificates and clients for tests of TLS and of network load balancers. */
+
 import { createPrivateKey, type KeyObject } from 'node:crypto'
 import type { LiveListener, PortListeners } from '../../../../elbv2/data-plane/model.ts'
-import { hostName } from '../../../../elbv2/data-plane/port.ts'
 import { balancerSettings, listenerSettings } from '../../../../elbv2/data-plane/settings.ts'
 import {
   createAuthority,
@@ -9,6 +9,7 @@ import {
   type KeyAndCertificate,
 } from '../../../../elbv2/data-plane/tls/self-signed.ts'
 import type { ListenerRow, LoadBalancerRow } from '../../../../elbv2/rows.ts'
+import { hostName } from '../../../../gateway/core/host-name.ts'
 import { systemIds } from '../../../../gateway/core/ids.ts'
 
 const SCOPE = { account: '000000000000', region: 'us-east-1' }
