@@ -93,6 +93,14 @@ function countUvu(output: string, code: number | null): Omit<Outcome, 'output'> 
   return { passed, skipped, failed: broken ? 1 : failed }
 }
 
+/** Why tests were skipped, as their files say it. */
+function reasonsIn(output: string): string {
+  return output
+    .split('\n')
+    .filter((line) => line.includes('skipped: '))
+    .join('\n')
+}
+
 const running = new Set<ChildProcess>()
 
 function killGroup(child: ChildProcess): void {
@@ -149,6 +157,7 @@ async function main(mode: string, filter: string): Promise<number> {
       const verdict = outcome.failed ? 'FAIL' : 'ok  '
       console.log(`${verdict} ${job.label}: ${outcome.passed} passed${skipped} (${seconds} s)`)
       if (outcome.failed) console.log(outcome.output)
+      else if (outcome.skipped) console.log(reasonsIn(outcome.output))
     }
   }
   await Promise.all(Array.from({ length: Math.max(1, availableParallelism()) }, work))
