@@ -13,6 +13,7 @@ import {
 import { isUsed } from '../elbv2/associations.ts'
 import type { TargetHealth } from '../elbv2/data-plane/model.ts'
 import type { LiveTargets } from '../elbv2/data-plane/targets/live-targets.ts'
+import { newTarget } from '../elbv2/registration.ts'
 import { type Elbv2Rows, type TargetGroupRow, type TargetRow, targetKey } from '../elbv2/rows.ts'
 import type { Scope } from '../gateway/core/arn.ts'
 import type { Clock } from '../gateway/core/clock.ts'
@@ -44,16 +45,7 @@ export function createTargetRegistrar(options: RegistrarOptions): TargetRegistra
       const key = targetKey(group.arn, id, port)
       const before = elbv2.targets.get(key)
       if (before?.owner === task.arn && before.drainingSinceMs === undefined) continue
-      elbv2.targets.put(key, {
-        arn: key,
-        account: group.account,
-        region: group.region,
-        targetGroupArn: group.arn,
-        id,
-        ...(port !== undefined && { port }),
-        registeredAtMs: clock.now(),
-        owner: task.arn,
-      })
+      elbv2.targets.put(key, { ...newTarget(group, id, port, clock.now()), owner: task.arn })
       counts.set(group.arn, (counts.get(group.arn) ?? 0) + 1)
     }
     const changesAtMs = counts.size > 0 ? scripts.changesAtMs(task.arn) : undefined

@@ -1,4 +1,4 @@
-/** Targets come to groups and leave them, by whoever asks: the API, or services on their own. */
+/** Targets come to groups and leave them as the API asks for it. */
 import type { TargetDescription } from '@aws-sdk/client-elastic-load-balancing-v2'
 import { isUsed } from './associations.ts'
 import type { Elbv2Context } from './context.ts'
@@ -38,16 +38,28 @@ function putTarget(
   if (existing && existing.drainingSinceMs === undefined && hasSame(existing, target)) return
   checkServerId(rows, group, target, existing)
   rows.targets.put(arn, {
-    arn,
+    ...newTarget(group, id, port, registeredAtMs),
+    ...(target.AvailabilityZone !== undefined && { availabilityZone: target.AvailabilityZone }),
+    ...(target.QuicServerId !== undefined && { quicServerId: target.QuicServerId }),
+  })
+}
+
+/** The row of a target that has just come, whoever brought it. */
+export function newTarget(
+  group: TargetGroupRow,
+  id: string,
+  port: number | undefined,
+  registeredAtMs: number,
+): TargetRow {
+  return {
+    arn: targetKey(group.arn, id, port),
     account: group.account,
     region: group.region,
     targetGroupArn: group.arn,
     id,
     ...(port !== undefined && { port }),
-    ...(target.AvailabilityZone !== undefined && { availabilityZone: target.AvailabilityZone }),
-    ...(target.QuicServerId !== undefined && { quicServerId: target.QuicServerId }),
     registeredAtMs,
-  })
+  }
 }
 
 function hasSame(row: TargetRow, { AvailabilityZone, QuicServerId }: TargetDescription): boolean {
