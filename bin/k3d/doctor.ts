@@ -5,8 +5,9 @@ import { dirname, join } from 'node:path'
 import { ProgramFault } from '../../cluster/k3d/program.ts'
 import { messageOf } from '../../gateway/core/fault.ts'
 import type { UserError } from '../output.ts'
-import { versionOf } from '../version.ts'
 import { holderOf, troubleWith } from './host-ports.ts'
+import { imageName } from './image-context.ts'
+import { packageRoot } from './package-root.ts'
 import { LOCALSTACK_IMAGE } from './start-options.ts'
 import { explainProgram, INSTALL, type Tools } from './tools.ts'
 
@@ -137,8 +138,15 @@ async function checkDisk(): Promise<Check> {
 
 /** None of them is a failure: start-v2 builds the first and pulls the other. */
 async function checkImages({ docker }: Tools): Promise<Check[]> {
+  let own: string
+  try {
+    own = imageName(packageRoot())
+  } catch (error) {
+    const { why, next } = error as UserError
+    return [{ name: 'image kecs', status: 'warn', detail: why, remedy: next }]
+  }
   const wanted = [
-    [`kecs:${versionOf()}`, 'start-v2 builds it'],
+    [own, 'start-v2 builds it'],
     [LOCALSTACK_IMAGE, 'start-v2 pulls it; --no-localstack does without'],
   ] as const
   return Promise.all(

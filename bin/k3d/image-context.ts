@@ -4,6 +4,7 @@ import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative, sep } from 'node:path'
 import { UserError } from '../output.ts'
+import { versionOf } from '../version.ts'
 
 /** A package that goes into the image: where it lies, and where Node.js will look for it there. */
 interface Placed {
@@ -17,6 +18,11 @@ interface Manifest {
   readonly version?: string
   readonly dependencies?: Readonly<Record<string, string>>
   readonly optionalDependencies?: Readonly<Record<string, string>>
+}
+
+/** The image of this very program: two checkouts of one version must not take each other's. */
+export function imageName(root: string): string {
+  return `kecs:${versionOf()}-${fingerprint(root)}`
 }
 
 /** Says the same for two installations that give the same image: what they run, and with what. */

@@ -6,10 +6,9 @@ import { type OverlaySpec, withOverlay } from '../../cluster/k3d/overlay.ts'
 import { ProgramFault } from '../../cluster/k3d/program.ts'
 import { UserError } from '../output.ts'
 import type { Progress, Say } from '../progress.ts'
-import { versionOf } from '../version.ts'
 import { createDeadline, type Deadline } from './deadline.ts'
 import { ensureCluster, type Instance, ownerOf, refuseImpossible } from './ensure-cluster.ts'
-import { fingerprint, withImageContext } from './image-context.ts'
+import { imageName, withImageContext } from './image-context.ts'
 import { kubeconfigPath } from './instance.ts'
 import { packageRoot } from './package-root.ts'
 import type { BackendChoice, StartOptions } from './start-options.ts'
@@ -104,16 +103,15 @@ function told(backend: BackendChoice): string {
 async function controlPlaneImage(work: Work): Promise<Image> {
   const { options, tools, progress, deadline } = work
   if (options.image !== undefined) return imageAtHand(options.image, work)
-  const name = `kecs:${versionOf()}`
-  const label = `kecs.dev/source=${fingerprint(packageRoot())}`
-  const known = await tools.docker.imageId(name, label)
+  const name = imageName(packageRoot())
+  const known = await tools.docker.imageId(name)
   if (known !== undefined) {
     progress.kept(`the image ${name}`)
     return { name, id: known }
   }
   await progress.step(`build the image ${name}`, (say) =>
     withImageContext(packageRoot(), (context) => {
-      const spec = { tag: name, label, dockerfile: join(context, 'k8s', 'Dockerfile'), context }
+      const spec = { tag: name, dockerfile: join(context, 'k8s', 'Dockerfile'), context }
       const onLine = (line: string) => BUILD_STEP.test(line) && say(line)
       return tools.docker.build(spec, deadline.remaining(), onLine)
     }),

@@ -15,8 +15,8 @@ export interface DockerInfo {
 /** The docker program; each method is few calls of it and ends by its time-out. */
 export interface Docker {
   info(): Promise<DockerInfo>
-  /** Undefined where there is no such image, or none with that label (`name=value`). */
-  imageId(image: string, label?: string): Promise<string | undefined>
+  /** Undefined where there is no such image. */
+  imageId(image: string): Promise<string | undefined>
   nodeHasName(node: string, image: string): Promise<boolean>
   /** Whether a k3s node has an image, under that very name and id. */
   nodeHasImage(node: string, image: string, id: string): Promise<boolean>
@@ -31,8 +31,6 @@ export interface Docker {
 
 export interface BuildSpec {
   readonly tag: string
-  /** `name=value` */
-  readonly label: string
   readonly dockerfile: string
   readonly context: string
 }
@@ -53,10 +51,9 @@ export function createDocker(surroundings: Surroundings): Docker {
       const [version = '', memory, cpus] = (await docker(['info', '--format', format])).split(' ')
       return { version, memoryBytes: Number(memory), cpus: Number(cpus) }
     },
-    async imageId(image, label) {
+    async imageId(image) {
       // Not `image inspect`: its failure does not tell a missing image from a missing Docker.
-      const filter = label === undefined ? [] : ['--filter', `label=${label}`]
-      const [id] = await names(['image', 'ls', '--quiet', '--no-trunc', ...filter, image])
+      const [id] = await names(['image', 'ls', '--quiet', '--no-trunc', image])
       return id
     },
     async nodeHasName(node, image) {
@@ -68,8 +65,8 @@ export function createDocker(surroundings: Surroundings): Docker {
     async pull(image, timeoutMs, onLine) {
       await docker(['pull', image], timeoutMs, onLine ? { onLine } : {})
     },
-    async build({ tag, label, dockerfile, context }, timeoutMs, onLine) {
-      const args = ['build', '--tag', tag, '--label', label, '--file', dockerfile, context]
+    async build({ tag, dockerfile, context }, timeoutMs, onLine) {
+      const args = ['build', '--tag', tag, '--file', dockerfile, context]
       await docker(args, timeoutMs, onLine ? { onLine } : {})
     },
     publishersOf: (port) => names(['ps', '--filter', `publish=${port}`, '--format', '{{.Names}}']),
