@@ -4,8 +4,8 @@ import { nodePortOf } from '../../cluster/k3d/clusters.ts'
 import type { Kubectl } from '../../cluster/k3d/kubectl.ts'
 import { type OverlaySpec, withOverlay } from '../../cluster/k3d/overlay.ts'
 import { ProgramFault } from '../../cluster/k3d/program.ts'
-import { UserError } from '../output.ts'
 import type { Progress, Say } from '../progress.ts'
+import { bringEarly, bringImages, type Image } from './bring-images.ts'
 import { createDeadline, type Deadline } from './deadline.ts'
 import { ensureCluster, type Instance, ownerOf, refuseImpossible } from './ensure-cluster.ts'
 import { imageName, withImageContext } from './image-context.ts'
@@ -35,11 +35,6 @@ interface Work {
   readonly signal: AbortSignal
 }
 
-interface Image {
-  readonly name: string
-  readonly id: string
-}
-
 /** Makes or repairs a cluster with the control plane in it; what is as it should be stays. */
 export async function startInstance(
   options: StartOptions,
@@ -58,11 +53,13 @@ export async function startInstance(
     options.backend.kind === 'localstack'
       ? await imageAtHand(options.backend.image, work)
       : undefined
-  const instance = await ensureCluster(options, tools, progress, deadline)
+  const images = localstack ? [image, localstack] : [image]
+  const arriving = bringEarly(options.name, images, work)
+  const instance = await ensureCluster(options, tools, progress, deadline).finally(arriving.over)
   const kubeconfig = kubeconfigPath(instance.name)
   await tools.k3d.writeKubeconfig(instance.name, kubeconfig)
   const kubectl = tools.kubectl(kubeconfig)
-  await bringImages(instance, localstack ? [image, localstack] : [image], work)
+  await bringImages(instance, images, arriving.done, work)
   await progress.step('wait for the node', (say) => nodesReady(kubectl, work, say))
   await deploy(instance, image, localstack, kubectl, work)
   const { apiPort, adminPort } = instance
@@ -85,9 +82,11 @@ interface Survey {
 }
 
 async function survey({ docker, k3d, kubectl }: Tools): Promise<Survey> {
-  const { version } = await docker.info()
-  const found = await k3d.version()
-  await kubectl('').version()
+  const looks = [docker.info(), k3d.version(), kubectl('').version()] as const
+  // Together, and all of them, so that the first that is missing is always the one that is told.
+  await Promise.allSettled(looks)
+  const [{ version }, found] = [await looks[0], await looks[1]]
+  await looks[2]
   return { docker: version, k3d: found }
 }
 
@@ -133,34 +132,6 @@ async function imageAtHand(name: string, work: Work): Promise<Image> {
   const id = await tools.docker.imageId(name)
   if (id === undefined) throw new Error(`docker pulled ${name}, and does not know it`)
   return { name, id }
-}
-
-async function bringImages(
-  instance: Instance,
-  images: readonly Image[],
-  work: Work,
-): Promise<void> {
-  const { tools, progress, deadline } = work
-  for (const { name, id } of images) {
-    const has = await Promise.all(
-      instance.nodes.map((node) => tools.docker.nodeHasImage(node, name, id)),
-    )
-    if (has.every(Boolean)) {
-      progress.kept(`the image ${name} in the cluster`)
-      continue
-    }
-    await progress.step(`bring the image ${name} into the cluster`, () =>
-      tools.k3d.importImages(instance.name, [name], deadline.remaining()),
-    )
-    // k3d ends well also where a node refused the image.
-    const [node = ''] = instance.nodes
-    if (await tools.docker.nodeHasName(node, name)) continue
-    throw new UserError(
-      `the image ${name} did not get into the cluster.`,
-      'k3d imported it, and the node does not list it. The disk of the node may be full.',
-      'See kecs doctor, then start it again.',
-    )
-  }
 }
 
 const RETRY_MS = 500

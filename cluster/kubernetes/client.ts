@@ -4,7 +4,9 @@
  */
 import type { IncomingMessage } from 'node:http'
 import https, { type RequestOptions } from 'node:https'
+import process from 'node:process'
 import type { KubeConfig } from '@kubernetes/client-node'
+import { serviceAccount } from './service-account.ts'
 
 const REQUEST_TIMEOUT_MS = 20_000
 const NO_KUBECONFIG = 'loaded-context'
@@ -53,8 +55,26 @@ export interface ClientOptions {
   readonly context?: string
 }
 
+/** Where an API server is, and what it takes to be let in. */
+export interface Access {
+  readonly server: string
+  /** Adds authorities and credentials as they are now. */
+  applyTo(options: RequestOptions): Promise<void>
+  /** Requests go by the agent that `applyTo` sets: there is a proxy on the way. */
+  readonly proxied?: boolean
+}
+
 /** A client for the kubeconfig's context, or, in a pod and unless told otherwise, its service account. */
 export async function createKubeClient(options: ClientOptions): Promise<KubeClient> {
+  const { kubeconfig, context } = options
+  const inPod =
+    kubeconfig === undefined && context === undefined
+      ? serviceAccount(process.env, Date.now)
+      : undefined
+  return clientOf(inPod ?? (await configured(options)))
+}
+
+async function configured(options: ClientOptions): Promise<Access> {
   const { KubeConfig } = await import('@kubernetes/client-node')
   const config = new KubeConfig()
   if (options.kubeconfig === undefined) config.loadFromDefault()
@@ -72,10 +92,14 @@ export async function createKubeClient(options: ClientOptions): Promise<KubeClie
   if (config.getCurrentContext() === NO_KUBECONFIG) throw new Error('no kubeconfig was found')
   const cluster = config.getCurrentCluster()
   if (!cluster) throw new Error('the kubeconfig names no cluster')
-  return clientOf(config, cluster.server, cluster.proxyUrl !== undefined)
+  return accessOf(config, cluster.server, cluster.proxyUrl !== undefined)
 }
 
-function clientOf(config: KubeConfig, server: string, proxied: boolean): KubeClient {
+function accessOf(config: KubeConfig, server: string, proxied: boolean): Access {
+  return { server, applyTo: (options) => config.applyToHTTPSOptions(options), proxied }
+}
+
+function clientOf({ server, applyTo, proxied = false }: Access): KubeClient {
   const base = new URL(server)
   if (base.protocol !== 'https:') throw new Error(`the API server ${server} is not https`)
   const prefix = base.pathname.replace(/\/$/, '')
@@ -88,7 +112,7 @@ function clientOf(config: KubeConfig, server: string, proxied: boolean): KubeCli
     signal: AbortSignal,
   ): Promise<IncomingMessage> {
     const auth: RequestOptions = { headers: {} }
-    await config.applyToHTTPSOptions(auth)
+    await applyTo(auth)
     const pairs = Object.entries(query).filter(([, value]) => value !== undefined)
     const search = new URLSearchParams(pairs as [string, string][]).toString()
     const text = body === undefined ? undefined : Buffer.from(JSON.stringify(body))

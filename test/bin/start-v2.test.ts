@@ -100,7 +100,7 @@ start(
     assert.ok(existsSync(world.dataDir))
     assert.match(stderr, 'wait for the node: error: no matching resources found')
     const calls = fakes.calls()
-    const order = ['k3d cluster create', 'k3d kubeconfig write', 'k3d image import', 'apply -k']
+    const order = ['k3d cluster create', 'k3d image import', 'apply -k']
     const places = order.map((part) => calls.findIndex((call) => call.includes(part)))
     assert.ok(
       places.every((place, i) => place > (places[i - 1] ?? -1)),
@@ -109,6 +109,35 @@ start(
     assert.match(calls[places[0] ?? 0] ?? '', `127.0.0.1:${world.apiPort}:30566@server:0:direct`)
   },
 )
+
+start('images come while k3d still makes the cluster', async (context) => {
+  const create = 'touch "$DIR/cluster"; until [ -f "$DIR/imported" ]; do sleep 0.1; done'
+  const { shop, servers } = context
+  const world = await worldOf(context, { create })
+  const program = shop.start(flagsOf(world), envOf(context))
+  await program.says(/done {2}make the k3d cluster kecs/, 'stderr')
+  await Promise.all([listen(servers, world.apiPort), listen(servers, world.adminPort)])
+  const { code, stderr } = await program.ended
+  assert.is(code, 0, stderr)
+})
+
+start('an import that fails is tried again, and again, and then it is told', async (context) => {
+  const broken = 'echo "ERRO[0002] Failed to copy read stream" >&2; exit 1'
+  const bring = `if [ -f "$DIR/once" ]; then touch "$DIR/imported"; else touch "$DIR/once"; fi; ${broken}`
+  const { shop, fakes } = context
+  const world = await running(context, { bring })
+  // All came before k3d failed: that is no failure.
+  const { code, stderr } = await shop.run(flagsOf(world), envOf(context))
+  assert.is(code, 0, stderr)
+  fakes.write(
+    'k3d',
+    `case "$*" in 'image import'*) ${broken} ;; *) echo 'k3d version v5.8.3' ;; esac`,
+  )
+  fakes.remember('imported', '')
+  const never = await shop.run([...flagsOf(world), '--image', 'kecs:other'], envOf(context))
+  assert.is(never.code, 1)
+  assert.match(never.stderr, 'why: ERRO[0002] Failed to copy read stream')
+})
 
 start('run again it leaves alone what is there, and start is the same command', async (context) => {
   const { shop, fakes } = context

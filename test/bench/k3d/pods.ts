@@ -3,7 +3,7 @@ import type { KubeClient } from '../../../cluster/kubernetes/client.ts'
 import type { List, Pod, WatchEvent } from '../../../cluster/kubernetes/objects.ts'
 
 export const BARE_NAMESPACE = 'bare-pods'
-const WATCH_MS = 600_000
+const WATCH_SECONDS = '600'
 
 /** When a watch first saw each pod, in milliseconds of `performance.now()`. */
 export interface Sighting {
@@ -22,31 +22,41 @@ export interface PodWatcher {
 
 const WHEN_MS = 120_000
 
-/** Watches the pods of one namespace from now on. */
+/** Watches the pods of one namespace from now on; a watch that ends is begun again, from a list. */
 export async function watchPods(kube: KubeClient, namespace: string): Promise<PodWatcher> {
   const path = `/api/v1/namespaces/${namespace}/pods`
-  const { metadata } = await kube.request<List<Pod>>({ path })
   const off = new AbortController()
   const seen = new Map<string, Sighting>()
   const looks = new Set<() => void>()
-  const query = {
-    watch: 'true',
-    resourceVersion: metadata.resourceVersion,
-    timeoutSeconds: String(WATCH_MS / 1000),
+  const note = ({ metadata, status }: Pod, isGone = false) => {
+    const now = performance.now()
+    const sighting = seen.get(metadata.name) ?? { addedMs: now }
+    seen.set(metadata.name, sighting)
+    if (status?.phase === 'Running') sighting.runningMs ??= now
+    if (isGone) sighting.goneMs ??= now
   }
-  const follow = async () => {
-    for await (const line of kube.lines({ path, query, signal: off.signal, idleMs: 0 })) {
-      if (line === '') continue
-      const { type, object } = JSON.parse(line) as WatchEvent
-      const now = performance.now()
-      const sighting = seen.get(object.metadata.name) ?? { addedMs: now }
-      seen.set(object.metadata.name, sighting)
-      if (object.status?.phase === 'Running') sighting.runningMs ??= now
-      if (type === 'DELETED') sighting.goneMs ??= now
-      for (const look of [...looks]) look()
+  const list = async () => {
+    const { metadata, items } = await kube.request<List<Pod>>({ path })
+    for (const pod of items) note(pod)
+    const there = new Set(items.map((pod) => pod.metadata.name))
+    for (const [name, sighting] of seen) {
+      if (!there.has(name)) sighting.goneMs ??= performance.now()
+    }
+    return metadata.resourceVersion
+  }
+  const follow = async (first: string | undefined) => {
+    for (let version = first; !off.signal.aborted; version = await list()) {
+      const query = { watch: 'true', resourceVersion: version, timeoutSeconds: WATCH_SECONDS }
+      for await (const line of kube.lines({ path, query, signal: off.signal, idleMs: 0 })) {
+        if (line === '') continue
+        const { type, object } = JSON.parse(line) as WatchEvent
+        if (type === 'ERROR') break
+        note(object, type === 'DELETED')
+        for (const look of [...looks]) look()
+      }
     }
   }
-  const ended = follow()
+  const ended = follow(await list())
   return {
     seen,
     when(what, look) {

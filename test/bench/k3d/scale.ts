@@ -22,7 +22,7 @@ export async function* scale(world: World, count: number): AsyncIterable<Figure>
   await makeService(world)
   yield* memory(world, 'before')
   const cpuUs = await cpuUsOf(world)
-  const up = await scaled(world, count)
+  const up = await scaledUp(world, count)
   const upUs = (await cpuUsOf(world)) - cpuUs
   yield { name: `service to ${count} RUNNING`, value: up, unit: 'ms' }
   yield {
@@ -32,7 +32,7 @@ export async function* scale(world: World, count: number): AsyncIterable<Figure>
   }
   yield* memory(world, `with ${count} tasks`)
   const pod = await podOfTask(world)
-  const down = await scaled(world, 0)
+  const down = await scaledDown(world)
   const downUs = (await cpuUsOf(world)) - cpuUs - upUs
   yield { name: `service of ${count} to 0`, value: down, unit: 'ms' }
   yield {
@@ -65,21 +65,25 @@ async function makeService({ aws }: World): Promise<void> {
 }
 
 /** From the call of UpdateService until as many run as it says and no other is on its way. */
-async function scaled({ aws }: World, count: number): Promise<number> {
+async function scaledUp({ aws }: World, count: number): Promise<number> {
   const begunMs = performance.now()
   await aws.call('UpdateService', { service: SERVICE, desiredCount: count })
   await until(`${count} tasks`, LOOK_MS, async () => {
     const [service] = (await aws.call('DescribeServices', { services: [SERVICE] })).services
     return service.runningCount === count && service.pendingCount === 0
   })
-  if (count === 0) {
-    // A task that is asked to stop counts no more, and runs on until it has.
-    await until('tasks to stop', LOOK_MS, async () => {
-      const { taskArns } = await aws.call('ListTasks', { desiredStatus: 'STOPPED' })
-      const { clusters } = await aws.call('DescribeClusters', {})
-      return taskArns.length > 0 && clusters[0].runningTasksCount === 0
-    })
-  }
+  return performance.now() - begunMs
+}
+
+/** From the call of UpdateService until each of its tasks, which no count tells of any more, has stopped. */
+async function scaledDown({ aws }: World): Promise<number> {
+  const { taskArns } = await aws.call('ListTasks', { serviceName: SERVICE })
+  const begunMs = performance.now()
+  await aws.call('UpdateService', { service: SERVICE, desiredCount: 0 })
+  await until('tasks to stop', LOOK_MS, async () => {
+    const { tasks } = await aws.call('DescribeTasks', { tasks: taskArns })
+    return tasks.every((task: { readonly lastStatus: string }) => task.lastStatus === 'STOPPED')
+  })
   return performance.now() - begunMs
 }
 

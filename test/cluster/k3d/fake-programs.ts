@@ -85,6 +85,8 @@ export interface FakeWorld {
   readonly deployments?: object
   /** Shell that runs in place of `k3d cluster create`. */
   readonly create?: string
+  /** Shell that runs in place of `k3d image import`. */
+  readonly bring?: string
 }
 
 const READY = {
@@ -114,7 +116,7 @@ version) echo 'k3d version v5.8.3' ;;
 'cluster create'*) ${world.create ?? 'touch "$DIR/cluster"; echo "INFO[0001] Prep: Network"'} ;;
 'kubeconfig write'*) touch "$5" ;;
 'cluster delete'*) rm -f "$DIR/cluster" ;;
-'image import'*) touch "$DIR/imported" ;;
+'image import'*) ${world.bring ?? 'touch "$DIR/imported"'} ;;
 esac`,
   )
   fakes.write('kubectl', KUBECTL)
@@ -126,7 +128,8 @@ info*) echo '27.0.1 8589934592 4' ;;
 'ps --all'*) if [ -f "$DIR/cluster" ]; then echo k3d-kecs-server-0; fi ;;
 inspect*) cat "$DIR/inspect.json" ;;
 'image ls'*) echo sha256:1234 ;;
-exec*crictl*) if [ -f "$DIR/imported" ]
+exec*crictl*) if [ ! -f "$DIR/cluster" ]; then exit 1; fi
+  if [ -f "$DIR/imported" ]
   then echo '{"images":[{"id":"sha256:1234","repoTags":["docker.io/library/kecs:test"]}]}'
   else echo '{"images":[]}'
   fi ;;
