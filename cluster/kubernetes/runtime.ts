@@ -36,8 +36,12 @@ const DEFAULT_INSTANCE = 'kecs'
 const NODES_EVERY_MS = 60_000
 /** A watch that has been away for as long is down, not just degraded. */
 const DOWN_AFTER_MS = 30_000
-/** Of a new namespace: until its service account is there, no pod is taken. */
-const CREATE_TRIES = 8
+/**
+ * Of a new namespace: until its service account is there, no pod is taken. It comes within some 50 ms,
+ * or half a minute later where the cluster itself has only just begun.
+ */
+const CREATE_TRIES = 12
+const CREATE_AGAIN_MS = 25
 const CONFLICT = 409
 const FORBIDDEN = 403
 const NOT_FOUND = 404
@@ -205,7 +209,7 @@ class KubernetesRuntime implements TaskRuntime {
         const early = thrown.status === FORBIDDEN && thrown.message.includes('serviceaccount')
         if (!early || tries === CREATE_TRIES || this.#closed) throw thrown
         await new Promise<void>((resolve) => {
-          this.#clock.after(backoffMs(tries), resolve)
+          this.#clock.after(backoffMs(tries, CREATE_AGAIN_MS), resolve)
         })
       }
     }

@@ -13,6 +13,7 @@ import {
 import { TASK_COMMAND, TASK_IMAGE, until, type World } from './world.ts'
 
 const ROUNDS = 25
+const NEW_CLUSTERS = 9
 const LOOK_MS = 10
 const TASK_LABEL = 'kecs.dev/task'
 
@@ -60,6 +61,11 @@ export async function* starts(world: World): AsyncIterable<Figure> {
   ours.close()
   bare.close()
   yield* figures(tasks, pods)
+  const first: number[] = []
+  for (let round = 0; round < NEW_CLUSTERS; round++)
+    first.push(await inNewCluster(world, `new-${round}`))
+  const p50 = quantile(first, 0.5)
+  yield { name: 'RunTask to RUNNING, the first of a new ECS cluster, p50', value: p50, unit: 'ms' }
 }
 
 interface PodTimes {
@@ -149,24 +155,32 @@ async function firstTask(world: World): Promise<{ readonly pod: Pod }> {
   return { pod }
 }
 
-async function runTask({ aws }: World) {
+/** Its namespace has to be made, and its service account to come, before the pod can. */
+async function inNewCluster(world: World, cluster: string): Promise<number> {
+  await world.aws.call('CreateCluster', { clusterName: cluster })
+  const { began, toldMs, id } = await runTask(world, cluster)
+  await stopTask(world, id, cluster)
+  return toldMs - began
+}
+
+async function runTask({ aws }: World, cluster = 'default') {
   const began = performance.now()
-  const { tasks, failures } = await aws.call('RunTask', { taskDefinition: FAMILY })
+  const { tasks, failures } = await aws.call('RunTask', { cluster, taskDefinition: FAMILY })
   const calledMs = performance.now()
   const arn: string = tasks[0]?.taskArn
   if (!arn) throw new Error(`RunTask: ${JSON.stringify(failures)}`)
   await until('a task to be RUNNING', LOOK_MS, async () => {
-    const [task] = (await aws.call('DescribeTasks', { tasks: [arn] })).tasks
+    const [task] = (await aws.call('DescribeTasks', { cluster, tasks: [arn] })).tasks
     if (task.lastStatus === 'STOPPED') throw new Error(`a task stopped: ${task.stoppedReason}`)
     return task.lastStatus === 'RUNNING'
   })
   return { began, calledMs, toldMs: performance.now(), id: arn.split('/').at(-1) ?? '' }
 }
 
-async function stopTask({ aws }: World, id: string): Promise<void> {
-  await aws.call('StopTask', { task: id })
+async function stopTask({ aws }: World, id: string, cluster = 'default'): Promise<void> {
+  await aws.call('StopTask', { cluster, task: id })
   await until('a task to be STOPPED', LOOK_MS, async () => {
-    const [task] = (await aws.call('DescribeTasks', { tasks: [id] })).tasks
+    const [task] = (await aws.call('DescribeTasks', { cluster, tasks: [id] })).tasks
     return task.lastStatus === 'STOPPED'
   })
 }
