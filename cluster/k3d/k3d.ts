@@ -8,7 +8,7 @@ import {
   parseClusters,
   renderExtraPorts,
 } from './clusters.ts'
-import { type RunOptions, runProgram, type Surroundings } from './program.ts'
+import { ProgramFault, type RunOptions, runProgram, type Surroundings } from './program.ts'
 
 export interface PortMapping {
   /** Of this machine. */
@@ -48,6 +48,7 @@ export interface K3d {
 }
 
 const QUICK_MS = 30_000
+const LOOKS = 5
 const STOP_MS = 120_000
 
 export function createK3d(surroundings: Surroundings): K3d {
@@ -55,10 +56,21 @@ export function createK3d(surroundings: Surroundings): K3d {
     runProgram('k3d', args, { ...surroundings, timeoutMs, ...more })
   const docker = (args: readonly string[]) =>
     runProgram('docker', args, { ...surroundings, timeoutMs: QUICK_MS })
-  const all = async () => {
+  const look = async () => {
     const found = await docker(['ps', '--all', '--quiet', '--filter', 'label=k3d.cluster'])
     const ids = found.split('\n').filter((id) => id !== '')
     return ids.length === 0 ? [] : parseClusters(await docker(['inspect', ...ids]))
+  }
+  const all = async () => {
+    for (let looks = 1; ; looks++) {
+      try {
+        return await look()
+      } catch (error) {
+        // Somebody deleted another cluster between the two calls.
+        const isGone = error instanceof ProgramFault && /no such object/i.test(error.output)
+        if (!isGone || looks === LOOKS) throw error
+      }
+    }
   }
   return {
     async version() {

@@ -31,6 +31,19 @@ clusters.after.each(async ({ shop, fakes }) => {
   fakes.clean()
 })
 
+clusters(
+  'another cluster that goes while they are looked at: they are looked at again',
+  async (world) => {
+    const { fakes, run } = world
+    const inspect = `inspect*) if [ -f "$DIR/gone" ]; then cat "$DIR/inspect.json"
+    else touch "$DIR/gone"; echo 'Error: No such object: c2' >&2; exit 1; fi ;;`
+    fakes.write('docker', `case "$*" in 'ps --all --quiet'*) echo c1 ;; ${inspect} esac`)
+    const { code, stdout, stderr } = await run('cluster', 'list')
+    assert.is(code, 0, stderr)
+    assert.match(stdout, /kecs {2}running/)
+  },
+)
+
 clusters('cluster list and info: for people and for programs', async ({ run, dataDir }) => {
   const list = await run('cluster', 'list')
   assert.match(list.stdout, /kecs {2}running {2}http:\/\/localhost:4566 {2}http:\/\/localhost:8081/)
