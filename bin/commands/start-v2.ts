@@ -20,6 +20,7 @@ export default command({
       'With a moto server of this machine behind it',
       'kecs start-v2 --backend http://localhost:5000',
     ],
+    ['With Traefik before the endpoint', 'kecs start-v2 --traefik'],
   ],
   notes: [
     'It needs Docker, k3d and kubectl; kecs doctor says what is missing. Run again, it repairs ' +
@@ -27,8 +28,10 @@ export default command({
       'nodes are fixed when the cluster is made.',
     'Both ports are open to this machine only. The kubeconfig is ~/.k3d/kubeconfig-NAME.yaml; ' +
       'your own is not touched. Progress goes to stderr, the result to stdout.',
-    'There is no Traefik: --traefik is refused. Inside the cluster the Service ' +
-      'traefik.kecs-system.svc.cluster.local:4566 leads to the endpoint nevertheless.',
+    'With --traefik each request to the endpoint, of this machine and of pods that call ' +
+      'traefik.kecs-system.svc.cluster.local:4566, goes through a Traefik, which hands it on as it ' +
+      'is; kubectl logs -n kecs-system -l app=traefik shows it. Started again without the flag it ' +
+      'is gone, and both names lead to kecs itself. Listeners on ports of their own go past it.',
     'Exit codes: 0 it is ready, 1 it failed, 2 it was not understood, 130 it was interrupted.',
   ],
   async run(values) {
@@ -50,6 +53,7 @@ function render(started: Started): string {
     ['admin', `${started.adminEndpoint}  (/health/detailed, /metrics)`],
     ['data', started.dataDir],
     ['backend', started.backend],
+    ...(started.traefik === 'none' ? [] : [['traefik', started.traefik] as const]),
     ['kubeconfig', kubeconfig],
     ...started.ports.map(({ hostPort, innerPort }) => {
       return ['listeners', `port ${innerPort} at http://localhost:${hostPort}`] as const

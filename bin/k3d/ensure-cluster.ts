@@ -11,7 +11,7 @@ import { defaultDataDir, kubeconfigPath } from './instance.ts'
 import type { ClusterOptions } from './start-options.ts'
 import type { Tools } from './tools.ts'
 
-/** NodePorts of the Service `gateway`, as the manifests have them. */
+/** NodePorts of the Services `traefik` and `gateway`, as the manifests have them. */
 export const API_NODE_PORT = 30_566
 export const ADMIN_NODE_PORT = 30_081
 /** Where nodes have the data directory, as the manifests have it. */

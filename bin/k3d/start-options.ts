@@ -7,6 +7,9 @@ import { givenDataDir, INSTANCE_DATA_FLAG, instanceNameOf, NAME_FLAG } from './i
 /** The last release that starts without a token. */
 export const LOCALSTACK_IMAGE = 'localstack/localstack:4.14.0'
 
+/** The release that the manifests were written for, and have. */
+export const TRAEFIK_IMAGE = 'traefik:v3.7.13'
+
 export type BackendChoice =
   | { readonly kind: 'localstack'; readonly image: string; readonly token: string | undefined }
   | { readonly kind: 'url'; readonly url: string }
@@ -27,6 +30,8 @@ export interface StartOptions {
   readonly extraPorts: readonly ListenerMapping[] | undefined
   readonly backend: BackendChoice
   readonly image: string | undefined
+  /** The image of what stands before the endpoint; undefined for nothing. */
+  readonly traefikImage: string | undefined
   readonly k3sImage: string | undefined
   readonly timeoutMs: number
 }
@@ -100,22 +105,32 @@ export const START_FLAGS: readonly Flag[] = [
     fallback: 'built from this installation',
     about: 'The image of the control plane.',
   },
-  { name: 'no-traefik', about: 'No Traefik in front of the endpoint: so it is anyway.' },
-  { name: 'traefik', about: 'Refused so far: see the note below.' },
+  {
+    name: 'traefik',
+    about: 'Puts a Traefik before the endpoint, which hands on all of it and logs each request.',
+  },
+  { name: 'no-traefik', about: 'Without one, as it is anyway: one that is there goes.' },
+  {
+    name: 'traefik-image',
+    value: 'IMAGE',
+    env: 'KECS_TRAEFIK_IMAGE',
+    fallback: TRAEFIK_IMAGE,
+    about: 'A release of Traefik from v3.6.4 on.',
+  },
   JSON_FLAG,
 ]
 
 /** UserErrors (exit code 2) for what cannot be. */
 export function readStartOptions(values: Values, env: Env): StartOptions {
-  refuseTraefik(values)
   return {
     ...readClusterOptions(values, instanceNameOf(values)),
     backend: backendOf(values, env),
     image: values.text('image'),
+    traefikImage: traefikImageOf(values),
   }
 }
 
-export type ClusterOptions = Omit<StartOptions, 'backend' | 'image'>
+export type ClusterOptions = Omit<StartOptions, 'backend' | 'image' | 'traefikImage'>
 
 export function readClusterOptions(values: Values, name: string): ClusterOptions {
   const apiPort = portOf(values, 'api-port')
@@ -138,15 +153,23 @@ export function readClusterOptions(values: Values, name: string): ClusterOptions
   }
 }
 
-function refuseTraefik(values: Values): void {
-  if (!values.has('traefik')) return
-  throw usageError(
-    '--traefik is not there yet.',
-    values.has('no-traefik')
-      ? 'Together with --no-traefik it contradicts itself, too.'
-      : 'This version puts no Traefik in front of the endpoint; load balancers and the endpoint need none.',
-    'Leave it away. The Service traefik in kecs-system leads to the endpoint all the same.',
-  )
+function traefikImageOf(values: Values): string | undefined {
+  if (!values.has('traefik')) {
+    if (values.source('traefik-image') !== '--traefik-image') return undefined
+    throw usageError(
+      '--traefik-image is given, and --traefik is not.',
+      'Without it no Traefik is started, of whatever image.',
+      'Add --traefik, or leave --traefik-image away.',
+    )
+  }
+  if (values.has('no-traefik')) {
+    throw usageError(
+      '--traefik and --no-traefik contradict one another.',
+      'Either a Traefik stands before the endpoint or none does.',
+      'Leave one of them away.',
+    )
+  }
+  return values.text('traefik-image') ?? TRAEFIK_IMAGE
 }
 
 const MAX_PORT = 65_535

@@ -24,6 +24,8 @@ export interface Started {
   readonly kubeconfig: string
   readonly backend: string
   readonly image: string
+  /** The image of what stands before the endpoint, or `none`. */
+  readonly traefik: string
   readonly ports: Instance['extraPorts']
 }
 
@@ -49,19 +51,20 @@ export async function startInstance(
   await refuseImpossible(options, tools)
   // Images first: what cannot be had is known before anything is made.
   const image = await controlPlaneImage(work)
+  const { backend, traefikImage } = options
   const localstack =
-    options.backend.kind === 'localstack'
-      ? await imageAtHand(options.backend.image, work)
-      : undefined
-  const images = localstack ? [image, localstack] : [image]
-  const arriving = bringEarly(options.name, images, work)
+    backend.kind === 'localstack' ? await imageAtHand(backend.image, work) : undefined
+  const traefik = traefikImage === undefined ? undefined : await imageAtHand(traefikImage, work)
+  const images: Images = { image, localstack, traefik }
+  const wanted = [image, localstack, traefik].flatMap((each) => each ?? [])
+  const arriving = bringEarly(options.name, wanted, work)
   const instance = await ensureCluster(options, tools, progress, deadline).finally(arriving.over)
   const kubeconfig = kubeconfigPath(instance.name)
   await tools.k3d.writeKubeconfig(instance.name, kubeconfig)
   const kubectl = tools.kubectl(kubeconfig)
-  await bringImages(instance, images, arriving.done, work)
+  await bringImages(instance, wanted, arriving.done, work)
   await progress.step('wait for the node', (say) => nodesReady(kubectl, work, say))
-  await deploy(instance, image, localstack, kubectl, work)
+  await deploy(instance, images, kubectl, work)
   const { apiPort, adminPort } = instance
   await waitUntilReady({ kubectl, kubeconfig, apiPort, adminPort, signal }, progress, deadline)
   return {
@@ -70,10 +73,18 @@ export async function startInstance(
     adminEndpoint: `http://localhost:${adminPort}`,
     dataDir: instance.dataDir,
     kubeconfig,
-    backend: told(options.backend),
+    backend: told(backend),
     image: image.name,
+    traefik: traefik?.name ?? 'none',
     ports: instance.extraPorts,
   }
+}
+
+/** Those that go into the cluster. */
+interface Images {
+  readonly image: Image
+  readonly localstack: Image | undefined
+  readonly traefik: Image | undefined
 }
 
 interface Survey {
@@ -151,8 +162,7 @@ async function nodesReady(kubectl: Kubectl, { deadline, signal }: Work, say: Say
 
 async function deploy(
   instance: Instance,
-  image: Image,
-  localstack: Image | undefined,
+  { image, localstack, traefik }: Images,
   kubectl: Kubectl,
   { options: { backend }, progress, deadline }: Work,
 ): Promise<void> {
@@ -166,6 +176,7 @@ async function deploy(
       : backend.kind === 'url'
         ? { url: insideUrl(backend.url) }
         : undefined,
+    traefik: traefik && { image: traefik.name, id: traefik.id },
     listeners: instance.extraPorts.map(({ innerPort }, index) => {
       return { listenerPort: innerPort, nodePort: nodePortOf(index) }
     }),
@@ -178,12 +189,16 @@ async function deploy(
       await kubectl.applyManifest(tokenSecret(backend.token))
     }
     if (!localstack) await kubectl.delete(NAMESPACE, LOCALSTACK_OBJECTS)
+    // The Service of its name stays, and leads past it by now.
+    if (!traefik) await kubectl.delete(NAMESPACE, TRAEFIK_OBJECTS)
     return objects
   }
   await progress.step('apply the manifests', apply, changesOf)
 }
 
 const LOCALSTACK_OBJECTS = ['deployment/localstack', 'service/localstack', 'secret/localstack-auth']
+
+const TRAEFIK_OBJECTS = ['deployment/traefik', 'configmap/traefik']
 
 function tokenSecret(token: string): object {
   return {

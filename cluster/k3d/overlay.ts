@@ -20,6 +20,8 @@ export interface OverlaySpec {
     | { readonly localstack: string; readonly id: string }
     | { readonly url: string }
     | undefined
+  /** What stands before the endpoint, where anything does. */
+  readonly traefik: { readonly image: string; readonly id: string } | undefined
   readonly listeners: readonly ListenerPort[]
 }
 
@@ -28,16 +30,23 @@ const CONTROL_PLANE = 'kecs-controlplane'
 
 /** A kustomization over `k8s/`, as plain data: JSON is YAML. */
 export function kustomizationOf(spec: OverlaySpec): object {
-  const { backend } = spec
-  const withLocalStack = backend !== undefined && 'localstack' in backend
+  const { backend, traefik } = spec
+  const localstack = backend !== undefined && 'localstack' in backend ? backend : undefined
   return {
     apiVersion: 'kustomize.config.k8s.io/v1beta1',
     kind: 'Kustomization',
     resources: ['k8s/base'],
-    components: ['k8s/k3s-dns', ...(withLocalStack ? ['k8s/localstack'] : [])],
+    components: [
+      'k8s/k3s-dns',
+      ...(localstack ? ['k8s/localstack'] : []),
+      ...(traefik ? ['k8s/traefik'] : []),
+    ],
     patches: [
       { patch: JSON.stringify(controlPlanePatch(spec)) },
-      ...(withLocalStack ? [{ patch: JSON.stringify(localStackPatch(backend)) }] : []),
+      ...(localstack
+        ? [imagePatch('localstack', { image: localstack.localstack, id: localstack.id })]
+        : []),
+      ...(traefik ? [imagePatch('traefik', traefik)] : []),
       ...(spec.listeners.length ? [{ patch: JSON.stringify(gatewayPatch(spec.listeners)) }] : []),
     ],
   }
@@ -62,8 +71,10 @@ function controlPlanePatch({ image, imageId, endpoint, owner, backend }: Overlay
   })
 }
 
-function localStackPatch({ localstack, id }: { localstack: string; id: string }): object {
-  return deployment('localstack', id, { containers: [{ name: 'localstack', image: localstack }] })
+/** Of a Deployment whose one container has its name. */
+function imagePatch(name: string, { image, id }: { image: string; id: string }): object {
+  const patch = deployment(name, id, { containers: [{ name, image }] })
+  return { patch: JSON.stringify(patch) }
 }
 
 function deployment(name: string, imageId: string, podSpec: object): object {

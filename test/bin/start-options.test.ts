@@ -2,7 +2,12 @@ import { resolve } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { readValues } from '../../bin/command.ts'
-import { LOCALSTACK_IMAGE, readStartOptions, START_FLAGS } from '../../bin/k3d/start-options.ts'
+import {
+  LOCALSTACK_IMAGE,
+  readStartOptions,
+  START_FLAGS,
+  TRAEFIK_IMAGE,
+} from '../../bin/k3d/start-options.ts'
 import { UserError } from '../../bin/output.ts'
 
 const options = suite('start options')
@@ -56,9 +61,18 @@ options('readStartOptions: who answers for the other services', () => {
   assert.equal(read(['--no-localstack'], { KECS_BACKEND: 'http://a:1' }).backend, { kind: 'none' })
 })
 
+options('readStartOptions: a Traefik is there only where one is asked for', () => {
+  const env = { KECS_TRAEFIK_IMAGE: 't:2' }
+  assert.is(read([]).traefikImage, undefined)
+  assert.is(read(['--no-traefik'], env).traefikImage, undefined)
+  assert.is(read(['--traefik']).traefikImage, TRAEFIK_IMAGE)
+  assert.is(read(['--traefik'], env).traefikImage, 't:2')
+  assert.is(read(['--traefik', '--traefik-image', 't:1'], env).traefikImage, 't:1')
+})
+
 const REFUSED: readonly (readonly [args: string, what: RegExp])[] = [
-  ['--traefik', /--traefik is not there yet/],
-  ['--traefik --no-traefik', /contradicts itself/],
+  ['--traefik --no-traefik', /contradict one another/],
+  ['--traefik-image t:1', /--traefik is not/],
   ['--no-localstack --backend localstack', /contradict one another/],
   ['--backend https://a', /--backend is "https:\/\/a"/],
   ['--api-port 0', /--api-port is "0"/],

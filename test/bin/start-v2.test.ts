@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -95,6 +95,7 @@ start(
       kubeconfig: join(home, '.k3d/kubeconfig-kecs.yaml'),
       backend: 'none',
       image: 'kecs:test',
+      traefik: 'none',
       ports: [],
     })
     assert.ok(existsSync(world.dataDir))
@@ -123,7 +124,7 @@ start('images come while k3d still makes the cluster', async (context) => {
 
 start('an import that fails is tried again, and again, and then it is told', async (context) => {
   const broken = 'echo "ERRO[0002] Failed to copy read stream" >&2; exit 1'
-  const bring = `if [ -f "$DIR/once" ]; then touch "$DIR/imported"; else touch "$DIR/once"; fi; ${broken}`
+  const bring = `if [ -f "$DIR/once" ]; then echo kecs:test > "$DIR/imported"; else touch "$DIR/once"; fi; ${broken}`
   const { shop, fakes } = context
   const world = await running(context, { bring })
   // All came before k3d failed: that is no failure.
@@ -142,7 +143,7 @@ start('an import that fails is tried again, and again, and then it is told', asy
 start('run again it leaves alone what is there, and start is the same command', async (context) => {
   const { shop, fakes } = context
   const world = await running(context)
-  fakes.remember('imported', '')
+  fakes.remember('imported', 'kecs:test\n')
   const [, ...flags] = flagsOf(world)
   const first = await shop.run(['start', ...flags], envOf(context))
   assert.is(first.code, 0, first.stderr)
@@ -154,6 +155,24 @@ start('run again it leaves alone what is there, and start is the same command', 
   assert.match(stderr, /kept {2}the image kecs:test in the cluster/)
   assert.match(stdout, 'kecs is ready in the k3d cluster kecs.')
   assert.not.match(fakes.calls().join('\n'), /cluster create|image import/)
+})
+
+start('--traefik: its image comes, too, and without the flag it goes again', async (context) => {
+  const { shop, fakes } = context
+  const flags = flagsOf(await running(context))
+  const given = ['--traefik', '--traefik-image', 'traefik:test']
+  const { code, stdout, stderr } = await shop.run([...flags, ...given], envOf(context))
+  assert.is(code, 0, stderr)
+  assert.match(stderr, 'done  bring the image traefik:test into the cluster')
+  assert.match(stdout, /traefik +traefik:test/)
+  const applied = () => readFileSync(join(fakes.dir, 'applied'), 'utf8')
+  assert.match(applied(), '"k8s/traefik"')
+  const gone = /delete -n kecs-system .* deployment\/traefik configmap\/traefik$/m
+  assert.not.match(fakes.calls().join('\n'), gone)
+  const without = await shop.run([...flags, '--json'], envOf(context))
+  assert.is(JSON.parse(without.stdout).traefik, 'none')
+  assert.not.match(applied(), 'traefik')
+  assert.match(fakes.calls().join('\n'), gone)
 })
 
 const FAILING = {

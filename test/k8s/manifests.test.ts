@@ -2,7 +2,10 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { parse } from 'yaml'
 import { type CommandSpec, readValues } from '../../bin/command.ts'
+import { ADMIN_NODE_PORT, API_NODE_PORT } from '../../bin/k3d/ensure-cluster.ts'
+import { LOCALSTACK_IMAGE, TRAEFIK_IMAGE } from '../../bin/k3d/start-options.ts'
 import {
   DEFAULT_ADMIN_PORT,
   DEFAULT_API_PORT,
@@ -22,7 +25,7 @@ import {
   podOf,
 } from './manifests.ts'
 
-const deployments = ['kecs-controlplane', 'localstack']
+const deployments = ['kecs-controlplane', 'localstack', 'traefik']
 const pod = podOf('kecs-controlplane')
 const [kecs] = pod.containers as readonly [Container]
 const environment = environmentOf(kecs)
@@ -41,7 +44,7 @@ function settings() {
 }
 
 test('k8s: what a kustomization names is there', () => {
-  assert.ok(kustomizations.length >= 5)
+  assert.ok(kustomizations.length >= 6)
   for (const { folder: at, resources = [], components = [], patches = [] } of kustomizations) {
     const paths = [
       ...resources,
@@ -159,14 +162,10 @@ test('Services: each leads to a port that the pod of its selector names', () => 
       assert.is(ports.find(({ name }) => name === targetPort)?.containerPort, port, metadata.name)
     }
   }
-  const gateway = manifest('Service', 'gateway').spec?.ports ?? []
-  assert.equal(
-    gateway.map(({ port, nodePort }) => [port, nodePort]),
-    [
-      [DEFAULT_API_PORT, 30566],
-      [DEFAULT_ADMIN_PORT, 30081],
-    ],
-  )
+  const nodePorts = (name: string) =>
+    (manifest('Service', name).spec?.ports ?? []).map(({ port, nodePort }) => [port, nodePort])
+  assert.equal(nodePorts('traefik'), [[DEFAULT_API_PORT, API_NODE_PORT]])
+  assert.equal(nodePorts('gateway')[1], [DEFAULT_ADMIN_PORT, ADMIN_NODE_PORT])
   assert.is(manifest('Service', 'balancers').spec?.clusterIP, 'None')
 })
 
@@ -187,6 +186,65 @@ test('k3s-dns: names of load balancers lead to the pod itself', () => {
   assert.match(zone, `${elbDomain}:53 {`)
   assert.match(zone, `template IN ANY ${elbDomain} {`)
   assert.match(zone, 'CNAME balancers.kecs-system.svc.cluster.local."')
+})
+
+test('localstack and traefik: the images are those that start-v2 takes', () => {
+  assert.is(podOf('localstack').containers[0]?.image, LOCALSTACK_IMAGE)
+  assert.is(podOf('traefik').containers[0]?.image, TRAEFIK_IMAGE)
+})
+
+const traefik = podOf('traefik')
+const [proxy] = traefik.containers as readonly [Container]
+const patch = parse(readFileSync(join(folder, 'traefik', 'door.yaml'), 'utf8'))
+
+test('traefik: the door leads to it, and keeps its port', () => {
+  assert.equal(patch.metadata, { name: 'traefik', namespace: 'kecs-system' })
+  assert.equal(patch.spec, { selector: { app: 'traefik' } })
+  const { targetPort } = manifest('Service', 'traefik').spec?.ports?.[0] ?? {}
+  assert.is(proxy.ports?.find(({ name }) => name === targetPort)?.containerPort, DEFAULT_API_PORT)
+})
+
+test('traefik: it runs as nobody, writes nowhere and knows nothing of the cluster', () => {
+  assert.is(traefik.automountServiceAccountToken, false)
+  assert.is(traefik.serviceAccountName, undefined)
+  assert.is(traefik.securityContext?.runAsNonRoot, true)
+  assert.is(proxy.securityContext?.readOnlyRootFilesystem, true)
+  assert.is(proxy.securityContext?.capabilities?.add, undefined)
+  for (const probe of [proxy.startupProbe, proxy.livenessProbe, proxy.readinessProbe]) {
+    assert.equal(probe?.httpGet, { path: '/ping', port: 'ping' })
+  }
+})
+
+test('traefik: what it is told lets requests through as they came, and calls nobody', () => {
+  const args = new Map((proxy.args ?? []).map((each) => each.split('=', 2) as [string, string]))
+  const api = (name: string) => args.get(`--entrypoints.api.${name}`)
+  assert.is(api('address'), `:${DEFAULT_API_PORT}`)
+  assert.is(api('http.sanitizepath'), 'false')
+  assert.is(api('transport.respondingtimeouts.readtimeout'), '0')
+  const encoded = [...args].filter(([name]) => name.includes('.encodedcharacters.'))
+  assert.equal([encoded.length, new Set(encoded.map(([, value]) => value))], [7, new Set(['true'])])
+  assert.is(args.get('--accesslog'), 'true')
+  const calls = ['--global.checknewversion', '--global.sendanonymoususage']
+  assert.equal(
+    calls.map((name) => args.get(name)),
+    ['false', 'false'],
+  )
+  const providers = [...args.keys()].filter((name) => name.startsWith('--providers.'))
+  assert.equal(providers, ['--providers.file.directory'])
+})
+
+test('traefik: every route is to the gateway, for every path, with the Host that came', () => {
+  const { data = {} } = manifest('ConfigMap', 'traefik')
+  const { routers, services } = parse(data['endpoint.yaml'] ?? '').http
+  for (const { rule, service, entryPoints } of Object.values<Record<string, unknown>>(routers)) {
+    assert.match(String(rule), /^PathPrefix\(`\/`\)/)
+    assert.equal([service, entryPoints], ['gateway', ['api']])
+  }
+  const { servers, passHostHeader } = services.gateway.loadBalancer
+  assert.is(passHostHeader, true)
+  assert.equal(servers, [
+    { url: `http://gateway.kecs-system.svc.cluster.local:${DEFAULT_API_PORT}` },
+  ])
 })
 
 test.run()

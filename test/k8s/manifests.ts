@@ -35,6 +35,7 @@ export interface Container {
 
 export interface PodSpec {
   readonly serviceAccountName?: string
+  readonly automountServiceAccountToken?: boolean
   readonly enableServiceLinks?: boolean
   readonly securityContext?: {
     readonly runAsNonRoot?: boolean

@@ -106,6 +106,7 @@ export function fakeWorld(fakes: FakePrograms, world: FakeWorld): void {
     ports: { 30566: world.apiPort, 30081: world.adminPort },
   })
   fakes.remember('inspect.json', JSON.stringify([node]))
+  fakes.remember('imported', '')
   fakes.remember('pods.json', JSON.stringify(world.pods ?? { items: [] }))
   fakes.remember('deployments.json', JSON.stringify(world.deployments ?? READY))
   fakes.write('docker', DOCKER)
@@ -116,7 +117,7 @@ version) echo 'k3d version v5.8.3' ;;
 'cluster create'*) ${world.create ?? 'touch "$DIR/cluster"; echo "INFO[0001] Prep: Network"'} ;;
 'kubeconfig write'*) touch "$5" ;;
 'cluster delete'*) rm -f "$DIR/cluster" ;;
-'image import'*) ${world.bring ?? 'touch "$DIR/imported"'} ;;
+'image import'*) ${world.bring ?? 'for image; do :; done; echo "$image" >> "$DIR/imported"'} ;;
 esac`,
   )
   fakes.write('kubectl', KUBECTL)
@@ -129,10 +130,11 @@ info*) echo '27.0.1 8589934592 4' ;;
 inspect*) cat "$DIR/inspect.json" ;;
 'image ls'*) echo sha256:1234 ;;
 exec*crictl*) if [ ! -f "$DIR/cluster" ]; then exit 1; fi
-  if [ -f "$DIR/imported" ]
-  then echo '{"images":[{"id":"sha256:1234","repoTags":["docker.io/library/kecs:test"]}]}'
-  else echo '{"images":[]}'
-  fi ;;
+   echo '{"images":[{"id":"sha256:1234","repoTags":["none:0"'
+   if [ -f "$DIR/imported" ]
+   then while read -r image; do printf ',"docker.io/library/%s"' "$image"; done < "$DIR/imported"
+   fi
+   echo ']}]}' ;;
 esac`
 
 const KUBECTL = `case "$*" in
@@ -140,7 +142,7 @@ const KUBECTL = `case "$*" in
 *'wait --for'*) if [ ! -f "$DIR/asked" ]
   then touch "$DIR/asked"; echo 'error: no matching resources found' >&2; exit 1
   fi ;;
-*'apply -k'*) echo 'deployment.apps/kecs-controlplane created' ;;
+*'apply -k'*) cp "$5/kustomization.yaml" "$DIR/applied"; echo 'deployment.apps/kecs-controlplane created' ;;
 *'get deployments'*) cat "$DIR/deployments.json" ;;
 *'get pods'*) cat "$DIR/pods.json" ;;
 *'get events'*) echo '3s Warning Failed pod/x Failed to pull image' ;;

@@ -76,6 +76,7 @@ const SPEC: OverlaySpec = {
   endpoint: 'http://localhost:4567',
   owner: undefined,
   backend: undefined,
+  traefik: undefined,
   listeners: [],
 }
 
@@ -117,6 +118,16 @@ kubectl('kustomizationOf: a backend is LocalStack in the cluster, or a URL', () 
   assert.equal(url.components, ['k8s/k3s-dns'])
   const { env } = url.patches[0].spec.template.spec.containers[0]
   assert.equal(env[1], { name: 'KECS_BACKEND', value: 'http://moto:5000' })
+})
+
+kubectl('kustomizationOf: a Traefik is a component beside the others, with its image', () => {
+  const backend = { localstack: 'ls:1', id: 'sha256:2' }
+  const { components, patches } = patchesOf({ backend, traefik: { image: 't:1', id: 'sha256:3' } })
+  assert.equal(components, ['k8s/k3s-dns', 'k8s/localstack', 'k8s/traefik'])
+  const { metadata, spec } = patches[2]
+  assert.is(metadata.name, 'traefik')
+  assert.equal(spec.template.metadata.annotations, { 'kecs.dev/image-id': 'sha256:3' })
+  assert.equal(spec.template.spec.containers, [{ name: 'traefik', image: 't:1' }])
 })
 
 kubectl('kustomizationOf: listeners are ports of the gateway', () => {
