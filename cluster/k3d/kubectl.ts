@@ -1,4 +1,5 @@
 import { runProgram, type Surroundings } from './program.ts'
+import { programLines } from './program-lines.ts'
 
 /** How a pod does, in as far as it says why it is not ready. */
 export interface PodState {
@@ -10,6 +11,25 @@ export interface PodState {
   readonly reason: string
   /** Waiting will not help: it has to be changed first. */
   readonly isHopeless: boolean
+  readonly containers: readonly PodContainer[]
+}
+
+/** Of a pod, without those that only prepare it. */
+export interface PodContainer {
+  readonly name: string
+  readonly image: string
+  readonly restarts: number
+  /** Whether it, or the one before, has run. */
+  readonly hasLog: boolean
+}
+
+export interface ContainerLogQuery {
+  readonly namespace: string
+  readonly pod: string
+  readonly container: string
+  /** Only the last so many lines of what is there. */
+  readonly tail?: number
+  readonly follow: boolean
 }
 
 /** The kubectl program, against one kubeconfig. */
@@ -27,6 +47,8 @@ export interface Kubectl {
   /** The last events, the newest last. */
   events(namespace: string, count: number): Promise<readonly string[]>
   logs(namespace: string, app: string, lines: number): Promise<string>
+  /** Lines of one container as kubectl tells them, each behind its time. */
+  containerLog(query: ContainerLogQuery): AsyncGenerator<string>
   /** Resolves when the API server answers and a node is ready. */
   waitForNodes(timeoutMs: number): Promise<void>
 }
@@ -74,6 +96,11 @@ export function createKubectl(kubeconfig: string, surroundings: Surroundings): K
       const all = ['--all-containers', '--prefix', `--tail=${lines}`]
       return kubectl(['logs', '-n', namespace, '-l', `app=${app}`, ...all])
     },
+    containerLog({ namespace, pod, container, tail, follow }) {
+      const more = [...(tail === undefined ? [] : [`--tail=${tail}`]), ...(follow ? ['-f'] : [])]
+      const args = ['logs', '-n', namespace, pod, '-c', container, '--timestamps', ...more]
+      return programLines('kubectl', ['--kubeconfig', kubeconfig, ...args], surroundings)
+    },
     async waitForNodes(timeoutMs) {
       const timeout = `--timeout=${Math.max(1, Math.round(timeoutMs / 1000))}s`
       const args = ['wait', '--for=condition=Ready', 'node', '--all', timeout]
@@ -102,6 +129,8 @@ interface RawCondition {
 }
 
 interface RawContainer {
+  readonly name?: string
+  readonly image?: string
   readonly ready?: boolean
   readonly restartCount?: number
   readonly state?: {
@@ -137,6 +166,14 @@ export function parsePods(json: string): PodState[] {
       isReady: is('Ready')?.status === 'True',
       reason: containers.map(reasonOf).find((reason) => reason !== '') ?? unscheduled(is),
       isHopeless: containers.some(isHopeless),
+      containers: (status?.containerStatuses ?? []).map(
+        ({ name = '', image = '', restartCount = 0, state }) => ({
+          name,
+          image,
+          restarts: restartCount,
+          hasLog: restartCount > 0 || (state !== undefined && state.waiting === undefined),
+        }),
+      ),
     }
   })
 }
