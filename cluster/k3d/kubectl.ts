@@ -37,15 +37,19 @@ export interface Kubectl {
   version(): Promise<string>
   /** `kubectl apply -k`, answering one line for each object. */
   apply(folder: string, timeoutMs: number): Promise<readonly string[]>
-  /** The manifest comes by stdin: it may hold secrets. */
-  applyManifest(manifest: object): Promise<void>
-  /** Of no effect on what is not there; `what` is e.g. `deployment/localstack`. */
-  delete(namespace: string, what: readonly string[]): Promise<void>
+  /** The same for one manifest, which comes by stdin: it may hold secrets. */
+  applyManifest(manifest: object): Promise<readonly string[]>
+  /** A line for each that was there; `what` is e.g. `deployment/localstack`. */
+  delete(namespace: string, what: readonly string[]): Promise<readonly string[]>
+  /** Replaces the pods of e.g. `deployment/localstack`. */
+  restart(namespace: string, what: string): Promise<void>
   pods(namespace: string): Promise<readonly PodState[]>
   /** Names of Deployments whose newest revision is not all there yet. */
   unfinished(namespace: string): Promise<readonly string[]>
   /** The last events, the newest last. */
   events(namespace: string, count: number): Promise<readonly string[]>
+  /** What the kubelet last said of a probe of the pod that failed; undefined: nothing. */
+  probeFailure(namespace: string, pod: string): Promise<string | undefined>
   logs(namespace: string, app: string, lines: number): Promise<string>
   /** Lines of one container as kubectl tells them, each behind its time. */
   containerLog(query: ContainerLogQuery): AsyncGenerator<string>
@@ -73,13 +77,17 @@ export function createKubectl(kubeconfig: string, surroundings: Surroundings): K
       )
     },
     async apply(folder, timeoutMs) {
-      return (await kubectl(['apply', '-k', folder], timeoutMs)).trim().split('\n')
+      return linesOf(await kubectl(['apply', '-k', folder], timeoutMs))
     },
     async applyManifest(manifest) {
-      await kubectl(['apply', '-f', '-'], QUICK_MS, JSON.stringify(manifest))
+      return linesOf(await kubectl(['apply', '-f', '-'], QUICK_MS, JSON.stringify(manifest)))
     },
     async delete(namespace, what) {
-      await kubectl(['delete', '-n', namespace, '--ignore-not-found', '--wait=false', ...what])
+      const how = ['--ignore-not-found', '--wait=false']
+      return linesOf(await kubectl(['delete', '-n', namespace, ...how, ...what]))
+    },
+    async restart(namespace, what) {
+      await kubectl(['rollout', 'restart', '-n', namespace, what])
     },
     async pods(namespace) {
       return parsePods(await kubectl(['get', 'pods', '-n', namespace, '-o', 'json']))
@@ -91,6 +99,11 @@ export function createKubectl(kubeconfig: string, surroundings: Surroundings): K
       const order = '--sort-by=.lastTimestamp'
       const said = await kubectl(['get', 'events', '-n', namespace, '--no-headers', order])
       return said.trim().split('\n').slice(-count)
+    },
+    async probeFailure(namespace, pod) {
+      const which = `--field-selector=involvedObject.name=${pod},reason=Unhealthy`
+      const args = ['get', 'events', '-n', namespace, which, '--sort-by=.lastTimestamp']
+      return parseProbeFailure(await kubectl([...args, '-o', 'json']))
     },
     logs(namespace, app, lines) {
       const all = ['--all-containers', '--prefix', `--tail=${lines}`]
@@ -107,6 +120,10 @@ export function createKubectl(kubeconfig: string, surroundings: Surroundings): K
       await kubectl(args, timeoutMs + QUICK_MS)
     },
   }
+}
+
+function linesOf(text: string): string[] {
+  return text.split('\n').filter((line) => line.trim() !== '')
 }
 
 interface RawPod {
@@ -136,8 +153,14 @@ interface RawContainer {
   readonly state?: {
     readonly waiting?: { readonly reason?: string; readonly message?: string }
     readonly running?: object
-    readonly terminated?: { readonly exitCode?: number; readonly reason?: string }
+    readonly terminated?: RawEnd
   }
+  readonly lastState?: { readonly terminated?: RawEnd }
+}
+
+interface RawEnd {
+  readonly exitCode?: number
+  readonly reason?: string
 }
 
 /** Images are brought in before pods start: one that has to be pulled is one that is not there. */
@@ -182,11 +205,19 @@ function unscheduled(is: (type: string) => RawCondition | undefined): string {
   return is('PodScheduled')?.status === 'False' ? (is('PodScheduled')?.message ?? '') : ''
 }
 
-function reasonOf({ state, ready }: RawContainer): string {
+/** What `reason` says of a container whose probes tell more, by Kubectl.probeFailure. */
+export const NOT_READY = 'runs, and is not ready yet'
+
+function reasonOf({ state, ready, lastState, restartCount }: RawContainer): string {
   const { waiting, terminated, running } = state ?? {}
+  const last = lastState?.terminated
+  if (waiting?.reason === 'CrashLoopBackOff' && last) {
+    const why = last.reason === 'Error' || !last.reason ? '' : `, ${last.reason}`
+    return `CrashLoopBackOff: it ends with exit code ${last.exitCode}${why} (restarts: ${restartCount})`
+  }
   if (waiting) return [waiting.reason, waiting.message].filter(Boolean).join(': ')
   if (terminated && terminated.exitCode !== 0) return `exit code ${terminated.exitCode}`
-  return running && ready === false ? 'runs, and is not ready yet' : ''
+  return running && ready === false ? NOT_READY : ''
 }
 
 function isHopeless({ state, restartCount = 0 }: RawContainer): boolean {
@@ -194,6 +225,17 @@ function isHopeless({ state, restartCount = 0 }: RawContainer): boolean {
   return (
     HOPELESS.has(reason) || (reason === 'CrashLoopBackOff' && restartCount >= HOPELESS_RESTARTS)
   )
+}
+
+/** `readiness probe failing: connection refused`, out of `kubectl get events -o json`. */
+export function parseProbeFailure(json: string): string | undefined {
+  const { items = [] } = JSON.parse(json) as { readonly items?: readonly { message?: string }[] }
+  const [, probe = '', said = ''] =
+    /^(\w+) probe failed: (.*)$/s.exec(items.at(-1)?.message?.trim() ?? '') ?? []
+  if (probe === '') return undefined
+  // `Get "URL": dial tcp ADDRESS: connect: connection refused`: the end tells it.
+  const why = said.replace(/^Get "[^"]*": (.*: connect: )?/, '')
+  return `${probe.toLowerCase()} probe failing: ${why}`
 }
 
 interface RawDeployment {
