@@ -39,7 +39,8 @@ export function createProgress(terminal: Terminal, now: () => number): Progress 
   }
   function liveLine(title: string, begun: number, reason: string): void {
     const text = `  … ${title} (${renderMs(now() - begun)})${reason === '' ? '' : `: ${reason}`}`
-    const width = (terminal.columns ?? DEFAULT_COLUMNS) - 1
+    // A terminal that was never told its size has 0 columns.
+    const width = (terminal.columns || DEFAULT_COLUMNS) - 1
     terminal.write(`${CLEAR_LINE}${text.length > width ? `${text.slice(0, width - 1)}…` : text}`)
   }
   return {
