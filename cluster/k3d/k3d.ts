@@ -8,7 +8,7 @@ import {
   parseClusters,
   renderExtraPorts,
 } from './clusters.ts'
-import { type RunOptions, runProgram, type Surroundings } from './program.ts'
+import { ProgramFault, type RunOptions, runProgram, type Surroundings } from './program.ts'
 
 export interface PortMapping {
   /** Of this machine. */
@@ -58,16 +58,26 @@ export interface K3d {
 
 const QUICK_MS = 30_000
 const STOP_MS = 120_000
+const INSPECT_TRIES = 5
 
 export function createK3d(surroundings: Surroundings): K3d {
   const k3d = (args: readonly string[], timeoutMs: number, more: Partial<RunOptions> = {}) =>
     runProgram('k3d', args, { ...surroundings, timeoutMs, ...more })
   const docker = (args: readonly string[]) =>
     runProgram('docker', args, { ...surroundings, timeoutMs: QUICK_MS })
-  const all = async () => {
-    const found = await docker(['ps', '--all', '--quiet', '--filter', 'label=k3d.cluster'])
-    const ids = found.split('\n').filter((id) => id !== '')
-    return ids.length === 0 ? [] : parseClusters(await docker(['inspect', ...ids]))
+  const inspect = async (label: string): Promise<Cluster[]> => {
+    for (let tries = 1; ; tries++) {
+      const found = await docker(['ps', '--all', '--quiet', '--filter', `label=${label}`])
+      const ids = found.split('\n').filter((id) => id !== '')
+      if (ids.length === 0) return []
+      try {
+        return parseClusters(await docker(['inspect', ...ids]))
+      } catch (error) {
+        // One that somebody removed just now; the others were to be told all the same.
+        const isGone = error instanceof ProgramFault && /no such object/i.test(error.output)
+        if (!isGone || tries === INSPECT_TRIES) throw error
+      }
+    }
   }
   return {
     async version() {
@@ -75,10 +85,11 @@ export function createK3d(surroundings: Surroundings): K3d {
       return /k3d version v?(\S+)/.exec(said)?.[1] ?? 'unknown'
     },
     async list() {
-      return (await all()).filter(({ isOurs }) => isOurs)
+      return (await inspect('k3d.cluster')).filter(({ isOurs }) => isOurs)
     },
     async find(name) {
-      return (await all()).find((cluster) => cluster.name === name)
+      // Of that one alone: no other cluster is in the way, whatever happens to it.
+      return (await inspect(`k3d.cluster=${name}`)).find((cluster) => cluster.name === name)
     },
     async create(spec, timeoutMs, watch) {
       // k3d's own time-out rolls back what it made; ours is for a k3d that hangs.

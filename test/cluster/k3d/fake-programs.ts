@@ -104,6 +104,7 @@ export function fakeWorld(fakes: FakePrograms, world: FakeWorld): void {
     ports: { 30566: world.apiPort, 30081: world.adminPort },
   })
   fakes.remember('inspect.json', JSON.stringify([node]))
+  fakes.remember('probes.json', JSON.stringify({ items: [] }))
   fakes.remember('pods.json', JSON.stringify(world.pods ?? { items: [] }))
   fakes.remember('deployments.json', JSON.stringify(world.deployments ?? READY))
   fakes.write('docker', DOCKER)
@@ -125,6 +126,7 @@ info*) echo '27.0.1 8589934592 4' ;;
 'ps --all --quiet'*) if [ -f "$DIR/cluster" ]; then echo c1; fi ;;
 'ps --all'*) if [ -f "$DIR/cluster" ]; then echo k3d-kecs-server-0; fi ;;
 inspect*) cat "$DIR/inspect.json" ;;
+logs*) if [ -f "$DIR/node.log" ]; then cat "$DIR/node.log" >&2; fi ;;
 'image ls'*) echo sha256:1234 ;;
 exec*crictl*) if [ -f "$DIR/imported" ]
   then echo '{"images":[{"id":"sha256:1234","repoTags":["docker.io/library/kecs:test"]}]}'
@@ -140,6 +142,7 @@ const KUBECTL = `case "$*" in
 *'apply -k'*) echo 'deployment.apps/kecs-controlplane created' ;;
 *'get deployments'*) cat "$DIR/deployments.json" ;;
 *'get pods'*) cat "$DIR/pods.json" ;;
+*'get events'*'-o json'*) cat "$DIR/probes.json" ;;
 *'get events'*) echo '3s Warning Failed pod/x Failed to pull image' ;;
 *logs*) echo '[pod/x/kecs] error: it broke' ;;
 esac`
