@@ -15,7 +15,7 @@ export interface AdminClient {
   get(path: string): Promise<Record<string, unknown>>
   post(path: string, body: object): Promise<Record<string, unknown>>
   /** GET of a page that answers line by line, for as long as it likes. */
-  lines(path: string, onLine: (line: string) => void): Promise<void>
+  lines(path: string): AsyncGenerator<string>
 }
 
 /** Speaks to the admin port of a running kecs. */
@@ -33,16 +33,8 @@ export function adminClient(given: string | undefined): AdminClient {
     url,
     get: (path) => ask(url, 'GET', path, undefined),
     post: (path, body) => ask(url, 'POST', path, JSON.stringify(body)),
-    lines: (path, onLine) => follow(url, path, onLine),
+    lines: (path) => follow(url, path),
   }
-}
-
-export function notRunning(url: string): UserError {
-  return new UserError(
-    `no kecs answers at ${url}.`,
-    'It does not run, or its admin port is another one.',
-    'Start it with kecs serve, or name its admin port with --admin-url.',
-  )
 }
 
 async function ask(
@@ -74,7 +66,7 @@ async function answerOf(
   return answer
 }
 
-async function follow(base: string, path: string, onLine: (line: string) => void): Promise<void> {
+async function* follow(base: string, path: string): AsyncGenerator<string> {
   const res = await responseOf(base, 'GET', path, undefined)
   if (res.statusCode !== 200) {
     await answerOf(base, `GET ${path}`, res)
@@ -83,18 +75,30 @@ async function follow(base: string, path: string, onLine: (line: string) => void
   res.setEncoding('utf8')
   res.socket.setTimeout(0)
   let rest = ''
+  for await (const chunk of unbroken(base, res)) {
+    const lines = (rest + chunk).split('\n')
+    rest = lines.pop() ?? ''
+    yield* lines
+  }
+}
+
+/** What the reader of the parts fails by is its own matter. */
+async function* unbroken(base: string, res: IncomingMessage): AsyncGenerator<string> {
+  const parts = res[Symbol.asyncIterator]()
   try {
-    for await (const chunk of res) {
-      const lines = (rest + chunk).split('\n')
-      rest = lines.pop() ?? ''
-      for (const line of lines) onLine(line)
+    for (;;) {
+      const next = await parts.next().catch((error) => {
+        throw new UserError(
+          'the lines broke off.',
+          `kecs at ${base} went away: ${messageOf(error)}.`,
+          'Ask again once it runs.',
+        )
+      })
+      if (next.done) return
+      yield next.value
     }
-  } catch (error) {
-    throw new UserError(
-      'the lines broke off.',
-      `kecs at ${base} went away: ${messageOf(error)}.`,
-      'Ask again once it runs.',
-    )
+  } finally {
+    res.destroy()
   }
 }
 
@@ -140,17 +144,4 @@ async function textOf(res: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = []
   for await (const chunk of res) chunks.push(chunk)
   return Buffer.concat(chunks).toString()
-}
-
-/** `work` with a client, its Unreachable told as `no kecs answers`. */
-export async function askRunning<T>(
-  given: string | undefined,
-  work: (client: AdminClient) => Promise<T>,
-): Promise<T> {
-  const client = adminClient(given)
-  try {
-    return await work(client)
-  } catch (error) {
-    throw error instanceof Unreachable ? notRunning(client.url) : error
-  }
 }

@@ -15,6 +15,7 @@ import { type Observation, observe, type PartFigure } from './observe.ts'
 import type { Parts } from './parts.ts'
 import { recordCall } from './record.ts'
 import { resetState } from './reset-state.ts'
+import { serviceLogs } from './service-logs.ts'
 import { engineOf, versionOf } from './version.ts'
 
 export interface Doors {
@@ -83,6 +84,7 @@ function adminOf(parts: Parts, observation: Observation, facts: () => Facts): Ap
     sql: parts.sql,
     logs: {
       task: (id, query) => taskLogs(parts, id, query),
+      service: (name, query) => serviceLogs(parts, name, query),
       lb: (name, query) => parts.balancing.accessLogs.source(name, query),
     },
     reset: () => resetState(parts),

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import process from 'node:process'
 
 export const EXIT = { ok: 0, failed: 1, usage: 2 } as const
@@ -29,6 +30,17 @@ export function renderError(error: UserError): string {
 /** Writes to stdout; a reader that went away (`kecs … | head`) is no failure. */
 export function print(text: string): void {
   process.stdout.write(text)
+}
+
+/** The same for much: resolves when the reader has room again, rejects when it went away. */
+export async function printed(text: string): Promise<void> {
+  const { stdout } = process
+  if (stdout.errored) throw stdout.errored
+  if (!stdout.write(text)) await once(stdout, 'drain')
+}
+
+export function isReaderGone(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'EPIPE'
 }
 
 export function printJson(value: unknown): void {

@@ -13,6 +13,8 @@ export interface Progress {
   ): Promise<T>
   /** Something that was found as it should be. */
   kept(what: string): void
+  /** Something that works not as one may think, and what to do about it. */
+  warn(what: string, remedy: string): void
   /** Lines of somebody else, e.g. the log of what failed. */
   quote(title: string, text: string): void
 }
@@ -37,7 +39,8 @@ export function createProgress(terminal: Terminal, now: () => number): Progress 
   }
   function liveLine(title: string, begun: number, reason: string): void {
     const text = `  … ${title} (${renderMs(now() - begun)})${reason === '' ? '' : `: ${reason}`}`
-    const width = (terminal.columns ?? DEFAULT_COLUMNS) - 1
+    // A terminal that was never told its size has 0 columns.
+    const width = (terminal.columns || DEFAULT_COLUMNS) - 1
     terminal.write(`${CLEAR_LINE}${text.length > width ? `${text.slice(0, width - 1)}…` : text}`)
   }
   return {
@@ -80,6 +83,9 @@ export function createProgress(terminal: Terminal, now: () => number): Progress 
     },
     kept(what) {
       terminal.write(`${isLive ? '  =' : '  kept '} ${what}\n`)
+    },
+    warn(what, remedy) {
+      terminal.write(`${isLive ? '  !' : '  warn '} ${oneLine(what)}\n      → ${oneLine(remedy)}\n`)
     },
     quote(title, text) {
       const lines = text.trimEnd().split('\n')

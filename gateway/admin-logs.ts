@@ -13,7 +13,10 @@ export interface LogQuery {
   readonly signal: AbortSignal
 }
 
-/** The lines of the thing of that name; undefined: there is none. */
+/** There is nothing of that name; the message says what there is. */
+export class NoSuchLog extends Error {}
+
+/** The lines of the thing of that name; undefined, or NoSuchLog thrown: there is none. */
 export type LogSource = (name: string, query: LogQuery) => AsyncIterable<object> | undefined
 
 /** What Hono knows of a request here: node's own. */
@@ -31,21 +34,36 @@ export function answerLogs(
     return context.json({ error: 'tail has to be a number of lines.' }, 400)
   }
   const gone = new AbortController()
-  const lines = Object.hasOwn(sources, kind)
-    ? sources[kind]?.(name, {
-        ...(container === undefined ? {} : { container }),
-        ...(tail === undefined ? {} : { tail: Number(tail) }),
-        follow: follow === '1' || follow === 'true',
-        signal: gone.signal,
-      })
-    : undefined
-  if (!lines) return context.json({ error: `There is no ${kind} ${JSON.stringify(name)}.` }, 404)
+  const query: LogQuery = {
+    ...(container === undefined ? {} : { container }),
+    ...(tail === undefined ? {} : { tail: Number(tail) }),
+    follow: follow === '1' || follow === 'true',
+    signal: gone.signal,
+  }
+  const lines = Object.hasOwn(sources, kind) ? linesOf(sources[kind], name, query) : undefined
+  if (lines === undefined || lines instanceof NoSuchLog) {
+    const error = lines?.message ?? `There is no ${kind} ${JSON.stringify(name)}.`
+    return context.json({ error }, 404)
+  }
   // One that was never written to says nothing: its socket alone tells that the reader has left.
   context.env.incoming.socket.once('close', () => gone.abort())
   return context.body(streamOf(lines, gone, log), 200, {
     'content-type': 'application/x-ndjson',
     'cache-control': 'no-store',
   })
+}
+
+function linesOf(
+  source: LogSource | undefined,
+  name: string,
+  query: LogQuery,
+): AsyncIterable<object> | NoSuchLog | undefined {
+  try {
+    return source?.(name, query)
+  } catch (thrown) {
+    if (thrown instanceof NoSuchLog) return thrown
+    throw thrown
+  }
 }
 
 function streamOf(

@@ -32,7 +32,7 @@ export interface AdminOptions {
   readonly info: () => Readonly<Record<string, unknown>>
   /** Read-only SQL over state and history; rejects with a SqlFault. */
   readonly sql: (statement: string) => Promise<SqlAnswer>
-  /** What writes logs that can be asked for, by its kind: `task` and `lb`. */
+  /** What writes logs that can be asked for, by its kind: `task`, `service` and `lb`. */
   readonly logs: Readonly<Record<string, LogSource>>
   /** Stops every task and deletes all that is stored; answers how many rows that were. */
   readonly reset: () => Promise<{ readonly rows: number; readonly tasks: number }>
@@ -101,6 +101,7 @@ const PAGES = [
   'GET /metrics',
   'GET /info',
   'GET /logs/task/ID',
+  'GET /logs/service/CLUSTER%2FNAME',
   'GET /logs/lb/NAME',
   'POST /sql',
   'POST /reset',

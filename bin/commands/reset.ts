@@ -1,9 +1,10 @@
 import process from 'node:process'
 import { createInterface } from 'node:readline/promises'
-import { type AdminClient, adminClient, Unreachable } from '../admin-client.ts'
-import { command } from '../command.ts'
-import { print, printJson, usageError } from '../output.ts'
-import { ADMIN_URL_FLAG, DATA_DIR_FLAG, dataDirOf, JSON_FLAG } from '../settings.ts'
+import { type AdminClient, Unreachable } from '../admin-client.ts'
+import { command, type Values } from '../command.ts'
+import { REACH_FLAGS, reach } from '../k3d/reach.ts'
+import { print, printJson, UserError, usageError } from '../output.ts'
+import { DATA_DIR_FLAG, dataDirOf, JSON_FLAG } from '../settings.ts'
 
 export default command({
   name: 'reset',
@@ -12,11 +13,12 @@ export default command({
   flags: [
     { name: 'yes', about: 'Do it without asking.' },
     DATA_DIR_FLAG,
-    ADMIN_URL_FLAG,
+    ...REACH_FLAGS,
     JSON_FLAG,
   ],
   examples: [
     ['Begin afresh, running or not', 'kecs reset --yes'],
+    ['An instance of start-v2', 'kecs reset --name two --yes'],
     ['Only what one directory holds', 'kecs reset --data-dir ./state --yes'],
   ],
   notes: [
@@ -25,9 +27,11 @@ export default command({
       'all files of kecs in that directory are deleted, history included.',
   ],
   async run(values) {
+    refuseBoth(values)
     const dir = dataDirOf(values, process.env)
-    const admin = adminClient(values.text('admin-url'))
+    const { admin, name } = await reach('reset', values)
     const running = await uses(admin, values.text('data-dir') === undefined ? undefined : dir)
+    if (!running && name !== undefined) throw silent(name, admin.url)
     if (!values.has('yes')) await confirm(running ? `kecs at ${admin.url}` : dir)
     const done = running
       ? { ...(await admin.post('/reset', {})), where: admin.url }
@@ -36,6 +40,25 @@ export default command({
     print(`${done.where} is as new.\n`)
   },
 })
+
+function refuseBoth(values: Values): void {
+  const dir = values.text('data-dir')
+  if (values.text('name') === undefined || dir === undefined) return
+  if (values.source('data-dir') !== '--data-dir') return
+  throw usageError(
+    '--name and --data-dir were both given.',
+    'An instance is emptied while it runs, wherever its data is.',
+    'Leave one of them away.',
+  )
+}
+
+function silent(name: string, url: string): UserError {
+  return new UserError(
+    `the control plane of ${name} does not answer at ${url}.`,
+    'Nothing was deleted: an instance is emptied while it runs.',
+    `Repair it with kecs start-v2 --name ${name}, or delete it and its data with kecs stop-v2 --name ${name} --delete-data.`,
+  )
+}
 
 /** Whether the kecs that answers there keeps its state in `dir` (or anywhere, for undefined). */
 async function uses(admin: AdminClient, dir: string | undefined): Promise<boolean> {

@@ -1,16 +1,17 @@
 import process from 'node:process'
-import { askRunning } from '../admin-client.ts'
 import { command } from '../command.ts'
+import { askRunning, REACH_FLAGS } from '../k3d/reach.ts'
 import { print, printJson, renderTable, UserError } from '../output.ts'
-import { ADMIN_URL_FLAG, JSON_FLAG } from '../settings.ts'
+import { JSON_FLAG } from '../settings.ts'
 
 export default command({
   name: 'sql',
   summary: 'Asks a running kecs one question in SQL, over its state and its history.',
   positionals: [{ name: 'STATEMENT', about: 'One statement of DuckDB SQL that reads, in quotes.' }],
-  flags: [JSON_FLAG, ADMIN_URL_FLAG],
+  flags: [JSON_FLAG, ...REACH_FLAGS],
   examples: [
     ['What there is to ask about', 'kecs sql "SHOW TABLES"'],
+    ['Of the instance two of start-v2', 'kecs sql --name two "SELECT * FROM clusters"'],
     [
       'How a task came to its end',
       'kecs sql "SELECT * FROM task_events WHERE task_id LIKE \'%ab12\'"',
@@ -23,9 +24,7 @@ export default command({
   ],
   async run(values) {
     const [sql] = values.positionals
-    const answer = await askRunning(values.text('admin-url'), (admin) =>
-      admin.post('/sql', { sql }),
-    )
+    const answer = await askRunning('sql', values, (admin) => admin.post('/sql', { sql }))
     if (!isTable(answer)) {
       throw new UserError(
         'the answer is no table.',

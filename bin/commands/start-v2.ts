@@ -1,5 +1,7 @@
 import process from 'node:process'
 import { command } from '../command.ts'
+import { warnOfBackend } from '../k3d/backend-check.ts'
+import { withinTime } from '../k3d/deadline.ts'
 import { type Started, startInstance } from '../k3d/start.ts'
 import { readStartOptions, START_FLAGS } from '../k3d/start-options.ts'
 import { withTools } from '../k3d/tools.ts'
@@ -39,8 +41,11 @@ export default command({
     const progress = createProgress(process.stderr, Date.now)
     const next = `kecs start-v2 --name ${options.name} again repairs it; kecs stop-v2 --name ${options.name} deletes it.`
     const started = await withTools(next, (tools, signal) =>
-      startInstance(options, tools, progress, signal),
+      withinTime(options.timeoutMs, Date.now, `Give it more time. ${next}`, () =>
+        startInstance(options, tools, progress, signal),
+      ),
     )
+    if (options.backend.kind === 'url') await warnOfBackend(started, progress)
     if (values.has('json')) printJson(started)
     else print(render(started))
   },

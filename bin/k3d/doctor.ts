@@ -2,11 +2,13 @@ import { existsSync } from 'node:fs'
 import { statfs } from 'node:fs/promises'
 import { freemem, homedir } from 'node:os'
 import { dirname, join } from 'node:path'
+import process from 'node:process'
 import { ProgramFault } from '../../cluster/k3d/program.ts'
 import { messageOf } from '../../gateway/core/fault.ts'
 import type { UserError } from '../output.ts'
 import { holderOf, troubleWith } from './host-ports.ts'
 import { imageName } from './image-context.ts'
+import { INOTIFY_REMEDY, lowInotifyLimits } from './inotify.ts'
 import { packageRoot } from './package-root.ts'
 import { LOCALSTACK_IMAGE } from './start-options.ts'
 import { explainProgram, INSTALL, type Tools } from './tools.ts'
@@ -39,6 +41,7 @@ export async function examine(tools: Tools, options: DoctorOptions): Promise<Che
     await guarded('kubectl', () => checkKubectl(tools)),
     ...(await Promise.all(options.ports.map((wanted) => checkPort(wanted, tools, isUp)))),
     await checkDisk(),
+    ...(await checkInotify()),
     ...(isUp ? await checkImages(tools) : []),
   ]
 }
@@ -134,6 +137,15 @@ async function checkDisk(): Promise<Check> {
     const remedy = 'Choose another place with --data-dir.'
     return { name: 'disk', status: 'warn', detail: messageOf(error), remedy }
   }
+}
+
+/** Of this machine, which is Docker's where both are Linux. */
+async function checkInotify(): Promise<Check[]> {
+  if (process.platform !== 'linux') return []
+  const low = await lowInotifyLimits()
+  if (low.length === 0) return [ok('inotify', 'enough for several nodes')]
+  const detail = `${low.join(', ')}: a second or third node may not start`
+  return [{ name: 'inotify', status: 'warn', detail, remedy: INOTIFY_REMEDY }]
 }
 
 /** None of them is a failure: start-v2 builds the first and pulls the other. */

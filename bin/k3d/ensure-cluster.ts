@@ -1,13 +1,16 @@
 import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Cluster, nodePortOf } from '../../cluster/k3d/clusters.ts'
 import type { ClusterSpec } from '../../cluster/k3d/k3d.ts'
 import { UserError } from '../output.ts'
 import type { Progress } from '../progress.ts'
 import { DEFAULT_ADMIN_PORT, DEFAULT_API_PORT } from '../settings.ts'
+import { isLock } from '../storage.ts'
 import type { Deadline } from './deadline.ts'
 import { refuseTakenPorts, type WantedPort } from './host-ports.ts'
 import { defaultDataDir, kubeconfigPath } from './instance.ts'
+import { whileNodeLives } from './node-watch.ts'
 import type { ClusterOptions } from './start-options.ts'
 import type { Tools } from './tools.ts'
 
@@ -53,6 +56,7 @@ export async function ensureCluster(
   deadline: Deadline,
 ): Promise<Instance> {
   const { name } = options
+  await waitForMakers(name, tools, progress, deadline)
   await refuseImpossible(options, tools)
   const found = await tools.k3d.find(name)
   if (found && found.state !== 'broken') {
@@ -63,7 +67,9 @@ export async function ensureCluster(
   const spec = specOf(options)
   await refuseTakenPorts(wantedPorts(spec), LOOPBACK, tools.docker)
   await progress.step(`make the k3d cluster ${name}`, (say) =>
-    tools.k3d.create(spec, deadline.remaining(), (line) => say(k3dSaid(line))),
+    whileNodeLives(name, tools, say, (watch) =>
+      tools.k3d.create(spec, deadline.remaining(), watch),
+    ),
   )
   const made = await tools.k3d.find(name)
   if (!made) throw new Error(`k3d made no cluster ${name}`)
@@ -132,8 +138,27 @@ async function bringUp(
     return progress.kept(`the k3d cluster ${name}: it runs`)
   }
   await progress.step(`start the k3d cluster ${name}`, (say) =>
-    tools.k3d.start(name, deadline.remaining(), (line) => say(k3dSaid(line))),
+    whileNodeLives(name, tools, say, (watch) => tools.k3d.start(name, deadline.remaining(), watch)),
   )
+}
+
+const LOOK_EVERY_MS = 500
+
+/** One that kecs left when it was killed, or of another start: two would undo each other's work. */
+async function waitForMakers(
+  name: string,
+  { k3d }: Tools,
+  progress: Progress,
+  deadline: Deadline,
+): Promise<void> {
+  if ((await k3d.makers(name)).length === 0) return
+  await progress.step(`wait for another k3d that makes the cluster ${name}`, async (say) => {
+    for (let pids = await k3d.makers(name); pids.length > 0; pids = await k3d.makers(name)) {
+      say(`process ${pids.join(', ')}`)
+      deadline.remaining()
+      await sleep(LOOK_EVERY_MS)
+    }
+  })
 }
 
 /** What an interrupted create or delete left of our own cluster. */
@@ -185,7 +210,7 @@ function prepareDataDir(dir: string): void {
     mkdirSync(dir, { recursive: true })
     const names = readdirSync(dir)
     if (names.length === 0 || names.includes('format.json')) return
-    if (names.every((name) => name.startsWith('lock') || name.startsWith('format.json'))) return
+    if (names.every((name) => isLock(name) || name.startsWith('format.json'))) return
   } catch (error) {
     throw new UserError(
       `the data directory ${dir} cannot be used.`,
@@ -218,9 +243,4 @@ export async function ownerOf(
 ): Promise<{ readonly uid: number; readonly gid: number } | undefined> {
   const { uid, gid } = await stat(dir)
   return uid === 0 || !existsSync('/proc') ? undefined : { uid, gid }
-}
-
-/** A line of k3d without its level and its count of seconds. */
-export function k3dSaid(line: string): string {
-  return line.replace(/^[A-Z]{4}\[\d+\]\s*/, '')
 }

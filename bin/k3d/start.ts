@@ -10,6 +10,7 @@ import { createDeadline, type Deadline } from './deadline.ts'
 import { ensureCluster, type Instance, ownerOf, refuseImpossible } from './ensure-cluster.ts'
 import { imageName, withImageContext } from './image-context.ts'
 import { kubeconfigPath } from './instance.ts'
+import { withToken } from './localstack-token.ts'
 import { packageRoot } from './package-root.ts'
 import type { BackendChoice, StartOptions } from './start-options.ts'
 import type { Tools } from './tools.ts'
@@ -181,13 +182,15 @@ async function deploy(
       return { listenerPort: innerPort, nodePort: nodePortOf(index) }
     }),
   }
-  const apply = async () => {
-    const objects = await withOverlay(join(packageRoot(), 'k8s'), spec, (folder) =>
+  const applyAll = () =>
+    withOverlay(join(packageRoot(), 'k8s'), spec, (folder) =>
       kubectl.apply(folder, deadline.remaining()),
     )
-    if (backend.kind === 'localstack' && backend.token) {
-      await kubectl.applyManifest(tokenSecret(backend.token))
-    }
+  const apply = async () => {
+    const objects =
+      backend.kind === 'localstack'
+        ? await withToken(kubectl, backend.token, applyAll)
+        : await applyAll()
     if (!localstack) await kubectl.delete(NAMESPACE, LOCALSTACK_OBJECTS)
     // The Service of its name stays, and leads past it by now.
     if (!traefik) await kubectl.delete(NAMESPACE, TRAEFIK_OBJECTS)
@@ -199,15 +202,6 @@ async function deploy(
 const LOCALSTACK_OBJECTS = ['deployment/localstack', 'service/localstack', 'secret/localstack-auth']
 
 const TRAEFIK_OBJECTS = ['deployment/traefik', 'configmap/traefik']
-
-function tokenSecret(token: string): object {
-  return {
-    apiVersion: 'v1',
-    kind: 'Secret',
-    metadata: { name: 'localstack-auth', namespace: NAMESPACE, labels: { app: 'localstack' } },
-    stringData: { token },
-  }
-}
 
 function changesOf(lines: readonly string[]): string {
   const count = (word: string) => lines.filter((line) => line.endsWith(` ${word}`)).length

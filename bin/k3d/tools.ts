@@ -73,6 +73,13 @@ export function explainProgram(fault: ProgramFault, next: string): UserError {
   if (/cannot connect to the docker daemon|is the docker daemon running/i.test(output)) {
     return new UserError('Docker does not answer.', said, 'Start Docker, then do the same again.')
   }
+  if (program === 'docker' && fault.args[0] === 'pull' && trouble === 'failed') {
+    return new UserError(
+      `the image ${fault.args.at(-1)} is not here and cannot be pulled.`,
+      said,
+      'See that its name is right and its registry can be reached, or build it under that name.',
+    )
+  }
   return new UserError(what, said, next, EXIT.failed)
 }
 

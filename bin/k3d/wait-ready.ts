@@ -1,6 +1,6 @@
 import { request } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Kubectl, PodState } from '../../cluster/k3d/kubectl.ts'
+import { type Kubectl, NOT_READY, type PodState } from '../../cluster/k3d/kubectl.ts'
 import { ProgramFault } from '../../cluster/k3d/program.ts'
 import { messageOf } from '../../gateway/core/fault.ts'
 import { UserError } from '../output.ts'
@@ -80,10 +80,10 @@ async function look({ kubectl, apiPort, adminPort }: Waiting): Promise<NotReady 
       const pods = await kubectl.pods(NAMESPACE)
       const bad = pods.filter((pod) => !pod.isReady)
       const pod = bad.find((each) => each.isHopeless) ?? bad.find((each) => each.reason !== '')
-      return new NotReady(
-        pod ? `${pod.app}: ${pod.reason}` : `${unfinished.join(', ')}: pods are on their way`,
-        pod,
-      )
+      const why = pod
+        ? `${pod.app}: ${await reasonOf(kubectl, pod)}`
+        : `${unfinished.join(', ')}: pods are on their way`
+      return new NotReady(why, pod)
     }
   } catch (error) {
     // The API server of a cluster that has just been started comes and goes.
@@ -98,6 +98,11 @@ async function look({ kubectl, apiPort, adminPort }: Waiting): Promise<NotReady 
     if (answer !== 200) return new NotReady(`port ${port}, ${path}: ${answer}`, undefined)
   }
   return undefined
+}
+
+async function reasonOf(kubectl: Kubectl, { name, reason }: PodState): Promise<string> {
+  if (reason !== NOT_READY) return reason
+  return (await kubectl.probeFailure(NAMESPACE, name)) ?? reason
 }
 
 /** The status of an answer, or why there was none. */
@@ -127,7 +132,8 @@ async function tellMore(
     const events = await kubectl.events(NAMESPACE, EVENTS)
     progress.quote(`The last events in ${NAMESPACE}:`, events.join('\n'))
     const app = pod?.app ?? 'kecs-controlplane'
-    progress.quote(`The end of the log of ${app}:`, await kubectl.logs(NAMESPACE, app, LOG_LINES))
+    const log = await kubectl.logs(NAMESPACE, app, LOG_LINES)
+    progress.quote(`The end of the log of ${app}:`, log.trim() || '(it has written nothing)')
   } catch (error) {
     progress.quote('More could not be learnt:', messageOf(error))
   }

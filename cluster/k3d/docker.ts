@@ -22,6 +22,8 @@ export interface Docker {
   nodeHasImage(node: string, image: string, id: string): Promise<boolean>
   pull(image: string, timeoutMs: number, onLine?: (line: string) => void): Promise<void>
   build(spec: BuildSpec, timeoutMs: number, onLine?: (line: string) => void): Promise<void>
+  /** The last lines of either stream of a container. */
+  logs(container: string, lines: number): Promise<readonly string[]>
   /** Names of running containers that publish a port of this machine. */
   publishersOf(port: number): Promise<readonly string[]>
   /** What a k3d cluster of that name left when k3d knows it no more, or half of it. */
@@ -68,6 +70,12 @@ export function createDocker(surroundings: Surroundings): Docker {
     async build({ tag, dockerfile, context }, timeoutMs, onLine) {
       const args = ['build', '--tag', tag, '--file', dockerfile, context]
       await docker(args, timeoutMs, onLine ? { onLine } : {})
+    },
+    async logs(container, count) {
+      const lines: string[] = []
+      const onLine = (line: string) => void lines.push(line)
+      await docker(['logs', '--tail', String(count), container], QUICK_MS, { onLine })
+      return lines
     },
     publishersOf: (port) => names(['ps', '--filter', `publish=${port}`, '--format', '{{.Names}}']),
     async leftovers(cluster) {

@@ -30,6 +30,13 @@ export interface ClusterSpec {
   readonly image: string | undefined
 }
 
+/** What is done while k3d works. */
+export interface Watch {
+  readonly onLine?: (line: string) => void
+  /** Ends it before it is done. */
+  readonly signal?: AbortSignal
+}
+
 /** The k3d program; whatever it calls ends by a time-out. */
 export interface K3d {
   version(): Promise<string>
@@ -37,8 +44,10 @@ export interface K3d {
   list(): Promise<readonly Cluster[]>
   /** Whoever made it: `isOurs` says. */
   find(name: string): Promise<Cluster | undefined>
-  create(spec: ClusterSpec, timeoutMs: number, onLine?: (line: string) => void): Promise<void>
-  start(name: string, timeoutMs: number, onLine?: (line: string) => void): Promise<void>
+  create(spec: ClusterSpec, timeoutMs: number, watch?: Watch): Promise<void>
+  start(name: string, timeoutMs: number, watch?: Watch): Promise<void>
+  /** Process ids of k3d programs of this machine that make that cluster just now. */
+  makers(name: string): Promise<readonly number[]>
   stop(name: string): Promise<void>
   /** Of no effect where there is none. */
   delete(name: string): Promise<void>
@@ -48,27 +57,25 @@ export interface K3d {
 }
 
 const QUICK_MS = 30_000
-const LOOKS = 5
 const STOP_MS = 120_000
+const INSPECT_TRIES = 5
 
 export function createK3d(surroundings: Surroundings): K3d {
   const k3d = (args: readonly string[], timeoutMs: number, more: Partial<RunOptions> = {}) =>
     runProgram('k3d', args, { ...surroundings, timeoutMs, ...more })
   const docker = (args: readonly string[]) =>
     runProgram('docker', args, { ...surroundings, timeoutMs: QUICK_MS })
-  const look = async () => {
-    const found = await docker(['ps', '--all', '--quiet', '--filter', 'label=k3d.cluster'])
-    const ids = found.split('\n').filter((id) => id !== '')
-    return ids.length === 0 ? [] : parseClusters(await docker(['inspect', ...ids]))
-  }
-  const all = async () => {
-    for (let looks = 1; ; looks++) {
+  const inspect = async (label: string): Promise<Cluster[]> => {
+    for (let tries = 1; ; tries++) {
+      const found = await docker(['ps', '--all', '--quiet', '--filter', `label=${label}`])
+      const ids = found.split('\n').filter((id) => id !== '')
+      if (ids.length === 0) return []
       try {
-        return await look()
+        return parseClusters(await docker(['inspect', ...ids]))
       } catch (error) {
-        // Somebody deleted another cluster between the two calls.
+        // One that somebody removed just now; the others were to be told all the same.
         const isGone = error instanceof ProgramFault && /no such object/i.test(error.output)
-        if (!isGone || looks === LOOKS) throw error
+        if (!isGone || tries === INSPECT_TRIES) throw error
       }
     }
   }
@@ -78,19 +85,28 @@ export function createK3d(surroundings: Surroundings): K3d {
       return /k3d version v?(\S+)/.exec(said)?.[1] ?? 'unknown'
     },
     async list() {
-      return (await all()).filter(({ isOurs }) => isOurs)
+      return (await inspect('k3d.cluster')).filter(({ isOurs }) => isOurs)
     },
     async find(name) {
-      return (await all()).find((cluster) => cluster.name === name)
+      // Of that one alone: no other cluster is in the way, whatever happens to it.
+      return (await inspect(`k3d.cluster=${name}`)).find((cluster) => cluster.name === name)
     },
-    async create(spec, timeoutMs, onLine) {
+    async create(spec, timeoutMs, watch) {
       // k3d's own time-out rolls back what it made; ours is for a k3d that hangs.
-      await k3d(createArguments(spec, timeoutMs), timeoutMs + STOP_MS, withLines(onLine))
+      await k3d(createArguments(spec, timeoutMs), timeoutMs + STOP_MS, watched(surroundings, watch))
     },
-    async start(name, timeoutMs, onLine) {
+    async start(name, timeoutMs, watch) {
       const seconds = Math.ceil(timeoutMs / 1000)
       const args = ['cluster', 'start', name, '--wait', '--timeout', `${seconds}s`]
-      await k3d(args, timeoutMs + QUICK_MS, withLines(onLine))
+      await k3d(args, timeoutMs + QUICK_MS, watched(surroundings, watch))
+    },
+    async makers(name) {
+      const options = { ...surroundings, timeoutMs: QUICK_MS }
+      // Where there is no such ps, nothing is known.
+      return parseMakers(
+        await runProgram('ps', ['-A', '-o', 'pid=,args='], options).catch(() => ''),
+        name,
+      )
     },
     async stop(name) {
       await k3d(['cluster', 'stop', name], STOP_MS)
@@ -110,8 +126,25 @@ export function createK3d(surroundings: Surroundings): K3d {
   }
 }
 
-function withLines(onLine: ((line: string) => void) | undefined): Partial<RunOptions> {
-  return onLine ? { onLine } : {}
+function watched(
+  { signal }: Surroundings,
+  { onLine, signal: off }: Watch = {},
+): Partial<RunOptions> {
+  const signals = [signal, off].filter((each) => each !== undefined)
+  return {
+    ...(onLine ? { onLine } : {}),
+    ...(signals.length > 0 ? { signal: AbortSignal.any(signals) } : {}),
+  }
+}
+
+/** Out of what `ps` prints: a process id and a command line each. */
+export function parseMakers(text: string, name: string): number[] {
+  return text.split('\n').flatMap((line) => {
+    const [pid, program = '', ...args] = line.trim().split(/\s+/)
+    const isMaker =
+      /(^|\/)k3d$/.test(program) && args.slice(0, 3).join(' ') === `cluster create ${name}`
+    return isMaker ? [Number(pid)] : []
+  })
 }
 
 /** Nothing of the user's own kubeconfig is touched, and no port is open to the network. */

@@ -1,4 +1,5 @@
 import { runProgram, type Surroundings } from './program.ts'
+import { programLines } from './program-lines.ts'
 
 /** How a pod does, in as far as it says why it is not ready. */
 export interface PodState {
@@ -10,6 +11,25 @@ export interface PodState {
   readonly reason: string
   /** Waiting will not help: it has to be changed first. */
   readonly isHopeless: boolean
+  readonly containers: readonly PodContainer[]
+}
+
+/** Of a pod, without those that only prepare it. */
+export interface PodContainer {
+  readonly name: string
+  readonly image: string
+  readonly restarts: number
+  /** Whether it, or the one before, has run. */
+  readonly hasLog: boolean
+}
+
+export interface ContainerLogQuery {
+  readonly namespace: string
+  readonly pod: string
+  readonly container: string
+  /** Only the last so many lines of what is there. */
+  readonly tail?: number
+  readonly follow: boolean
 }
 
 /** The kubectl program, against one kubeconfig. */
@@ -17,16 +37,22 @@ export interface Kubectl {
   version(): Promise<string>
   /** `kubectl apply -k`, answering one line for each object. */
   apply(folder: string, timeoutMs: number): Promise<readonly string[]>
-  /** The manifest comes by stdin: it may hold secrets. */
-  applyManifest(manifest: object): Promise<void>
-  /** Of no effect on what is not there; `what` is e.g. `deployment/localstack`. */
-  delete(namespace: string, what: readonly string[]): Promise<void>
+  /** The same for one manifest, which comes by stdin: it may hold secrets. */
+  applyManifest(manifest: object): Promise<readonly string[]>
+  /** A line for each that was there; `what` is e.g. `deployment/localstack`. */
+  delete(namespace: string, what: readonly string[]): Promise<readonly string[]>
+  /** Replaces the pods of e.g. `deployment/localstack`. */
+  restart(namespace: string, what: string): Promise<void>
   pods(namespace: string): Promise<readonly PodState[]>
   /** Names of Deployments whose newest revision is not all there yet. */
   unfinished(namespace: string): Promise<readonly string[]>
   /** The last events, the newest last. */
   events(namespace: string, count: number): Promise<readonly string[]>
+  /** What the kubelet last said of a probe of the pod that failed; undefined: nothing. */
+  probeFailure(namespace: string, pod: string): Promise<string | undefined>
   logs(namespace: string, app: string, lines: number): Promise<string>
+  /** Lines of one container as kubectl tells them, each behind its time. */
+  containerLog(query: ContainerLogQuery): AsyncGenerator<string>
   /** Resolves when the API server answers and a node is ready. */
   waitForNodes(timeoutMs: number): Promise<void>
 }
@@ -51,13 +77,17 @@ export function createKubectl(kubeconfig: string, surroundings: Surroundings): K
       )
     },
     async apply(folder, timeoutMs) {
-      return (await kubectl(['apply', '-k', folder], timeoutMs)).trim().split('\n')
+      return linesOf(await kubectl(['apply', '-k', folder], timeoutMs))
     },
     async applyManifest(manifest) {
-      await kubectl(['apply', '-f', '-'], QUICK_MS, JSON.stringify(manifest))
+      return linesOf(await kubectl(['apply', '-f', '-'], QUICK_MS, JSON.stringify(manifest)))
     },
     async delete(namespace, what) {
-      await kubectl(['delete', '-n', namespace, '--ignore-not-found', '--wait=false', ...what])
+      const how = ['--ignore-not-found', '--wait=false']
+      return linesOf(await kubectl(['delete', '-n', namespace, ...how, ...what]))
+    },
+    async restart(namespace, what) {
+      await kubectl(['rollout', 'restart', '-n', namespace, what])
     },
     async pods(namespace) {
       return parsePods(await kubectl(['get', 'pods', '-n', namespace, '-o', 'json']))
@@ -70,9 +100,19 @@ export function createKubectl(kubeconfig: string, surroundings: Surroundings): K
       const said = await kubectl(['get', 'events', '-n', namespace, '--no-headers', order])
       return said.trim().split('\n').slice(-count)
     },
+    async probeFailure(namespace, pod) {
+      const which = `--field-selector=involvedObject.name=${pod},reason=Unhealthy`
+      const args = ['get', 'events', '-n', namespace, which, '--sort-by=.lastTimestamp']
+      return parseProbeFailure(await kubectl([...args, '-o', 'json']))
+    },
     logs(namespace, app, lines) {
       const all = ['--all-containers', '--prefix', `--tail=${lines}`]
       return kubectl(['logs', '-n', namespace, '-l', `app=${app}`, ...all])
+    },
+    containerLog({ namespace, pod, container, tail, follow }) {
+      const more = [...(tail === undefined ? [] : [`--tail=${tail}`]), ...(follow ? ['-f'] : [])]
+      const args = ['logs', '-n', namespace, pod, '-c', container, '--timestamps', ...more]
+      return programLines('kubectl', ['--kubeconfig', kubeconfig, ...args], surroundings)
     },
     async waitForNodes(timeoutMs) {
       const timeout = `--timeout=${Math.max(1, Math.round(timeoutMs / 1000))}s`
@@ -80,6 +120,10 @@ export function createKubectl(kubeconfig: string, surroundings: Surroundings): K
       await kubectl(args, timeoutMs + QUICK_MS)
     },
   }
+}
+
+function linesOf(text: string): string[] {
+  return text.split('\n').filter((line) => line.trim() !== '')
 }
 
 interface RawPod {
@@ -102,13 +146,21 @@ interface RawCondition {
 }
 
 interface RawContainer {
+  readonly name?: string
+  readonly image?: string
   readonly ready?: boolean
   readonly restartCount?: number
   readonly state?: {
     readonly waiting?: { readonly reason?: string; readonly message?: string }
     readonly running?: object
-    readonly terminated?: { readonly exitCode?: number; readonly reason?: string }
+    readonly terminated?: RawEnd
   }
+  readonly lastState?: { readonly terminated?: RawEnd }
+}
+
+interface RawEnd {
+  readonly exitCode?: number
+  readonly reason?: string
 }
 
 /** Images are brought in before pods start: one that has to be pulled is one that is not there. */
@@ -137,6 +189,14 @@ export function parsePods(json: string): PodState[] {
       isReady: is('Ready')?.status === 'True',
       reason: containers.map(reasonOf).find((reason) => reason !== '') ?? unscheduled(is),
       isHopeless: containers.some(isHopeless),
+      containers: (status?.containerStatuses ?? []).map(
+        ({ name = '', image = '', restartCount = 0, state }) => ({
+          name,
+          image,
+          restarts: restartCount,
+          hasLog: restartCount > 0 || (state !== undefined && state.waiting === undefined),
+        }),
+      ),
     }
   })
 }
@@ -145,11 +205,19 @@ function unscheduled(is: (type: string) => RawCondition | undefined): string {
   return is('PodScheduled')?.status === 'False' ? (is('PodScheduled')?.message ?? '') : ''
 }
 
-function reasonOf({ state, ready }: RawContainer): string {
+/** What `reason` says of a container whose probes tell more, by Kubectl.probeFailure. */
+export const NOT_READY = 'runs, and is not ready yet'
+
+function reasonOf({ state, ready, lastState, restartCount }: RawContainer): string {
   const { waiting, terminated, running } = state ?? {}
+  const last = lastState?.terminated
+  if (waiting?.reason === 'CrashLoopBackOff' && last) {
+    const why = last.reason === 'Error' || !last.reason ? '' : `, ${last.reason}`
+    return `CrashLoopBackOff: it ends with exit code ${last.exitCode}${why} (restarts: ${restartCount})`
+  }
   if (waiting) return [waiting.reason, waiting.message].filter(Boolean).join(': ')
   if (terminated && terminated.exitCode !== 0) return `exit code ${terminated.exitCode}`
-  return running && ready === false ? 'runs, and is not ready yet' : ''
+  return running && ready === false ? NOT_READY : ''
 }
 
 function isHopeless({ state, restartCount = 0 }: RawContainer): boolean {
@@ -157,6 +225,17 @@ function isHopeless({ state, restartCount = 0 }: RawContainer): boolean {
   return (
     HOPELESS.has(reason) || (reason === 'CrashLoopBackOff' && restartCount >= HOPELESS_RESTARTS)
   )
+}
+
+/** `readiness probe failing: connection refused`, out of `kubectl get events -o json`. */
+export function parseProbeFailure(json: string): string | undefined {
+  const { items = [] } = JSON.parse(json) as { readonly items?: readonly { message?: string }[] }
+  const [, probe = '', said = ''] =
+    /^(\w+) probe failed: (.*)$/s.exec(items.at(-1)?.message?.trim() ?? '') ?? []
+  if (probe === '') return undefined
+  // `Get "URL": dial tcp ADDRESS: connect: connection refused`: the end tells it.
+  const why = said.replace(/^Get "[^"]*": (.*: connect: )?/, '')
+  return `${probe.toLowerCase()} probe failing: ${why}`
 }
 
 interface RawDeployment {

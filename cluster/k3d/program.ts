@@ -67,12 +67,13 @@ export function runProgram(
       child.kill('SIGTERM')
       kill = setTimeout(() => child.kill('SIGKILL'), KILL_GRACE_MS)
     }
-    const seconds = Math.round(options.timeoutMs / 1000)
+    const called = calledAs(program, args)
+    const seconds = (options.timeoutMs / 1000).toFixed(1).replace(/\.0$/, '')
     const timer = setTimeout(
-      () => end(fault('timeout', `${program} ${args[0]} did not end within ${seconds} s.`)),
+      () => end(fault('timeout', `${called} did not end within ${seconds} s.`)),
       options.timeoutMs,
     )
-    const onAbort = () => end(fault('aborted', `${program} ${args[0]} was interrupted.`))
+    const onAbort = () => end(fault('aborted', `${called} was interrupted.`))
     options.signal?.addEventListener('abort', onAbort, { once: true })
     const settle = () => {
       clearTimeout(timer)
@@ -93,7 +94,7 @@ export function runProgram(
       if (ending) return reject(ending)
       if (code === 0) return resolve(heard.stdout)
       const how = code === null ? `was ended by ${signal}` : `ended with exit code ${code}`
-      reject(fault('failed', `${program} ${args[0]} ${how}.`))
+      reject(fault('failed', `${called} ${how}.`))
     })
     child.stdout.on('data', (chunk) => heard.out(String(chunk)))
     child.stderr.on('data', (chunk) => heard.err(String(chunk)))
@@ -101,6 +102,14 @@ export function runProgram(
     child.stdin.on('error', () => {})
     child.stdin.end(options.input ?? '')
   })
+}
+
+/** `kubectl apply` of `kubectl --kubeconfig FILE apply -k FOLDER`. */
+function calledAs(program: string, args: readonly string[]): string {
+  const word = args.find(
+    (arg, index) => !arg.startsWith('--') && !args[index - 1]?.startsWith('--'),
+  )
+  return word === undefined ? program : `${program} ${word}`
 }
 
 /** Whole lines of both streams; stdout is kept whole, of both only the last lines. */

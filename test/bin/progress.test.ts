@@ -5,10 +5,10 @@ import { createProgress, type Say } from '../../bin/progress.ts'
 
 const progress = suite('progress')
 
-function told(isTTY: boolean) {
+function told(isTTY: boolean, columns = 40) {
   let text = ''
   let now = 0
-  const terminal = { isTTY, columns: 40, write: (part: string) => (text += part) }
+  const terminal = { isTTY, columns, write: (part: string) => (text += part) }
   return {
     steps: createProgress(terminal, () => now),
     later: (ms: number) => {
@@ -71,6 +71,19 @@ progress('step: on a terminal one line changes, no wider than the terminal', asy
   const parts = text().split('\r\u001b[K')
   for (const part of parts) assert.ok(part.trimEnd().length < 40, part)
   assert.is(parts.at(-1), '  ✓ make it (0.0 s)\n')
+})
+
+progress('step: a terminal of unknown width is taken for one of 80 columns', async () => {
+  const { steps, text } = told(true, 0)
+  await steps.step('make it', async (say: Say) => say('x'.repeat(200)))
+  const parts = text().split('\r\u001b[K')
+  for (const part of parts) assert.ok(part.trimEnd().length < 80, part)
+})
+
+progress('warn: what is not as one may think, and what to do', () => {
+  const { steps, text } = told(false)
+  steps.warn('The backend\nis away.', 'Start it.')
+  assert.is(text(), '  warn  The backend is away.\n      → Start it.\n')
 })
 
 progress('quote: what others wrote cannot drive the terminal', () => {

@@ -2,7 +2,12 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { parseClusters } from '../../../cluster/k3d/clusters.ts'
 import { holdsImage } from '../../../cluster/k3d/docker.ts'
-import { type ClusterSpec, createArguments, createK3d } from '../../../cluster/k3d/k3d.ts'
+import {
+  type ClusterSpec,
+  createArguments,
+  createK3d,
+  parseMakers,
+} from '../../../cluster/k3d/k3d.ts'
 import { type FakeNode, FakePrograms, inspected } from './fake-programs.ts'
 
 const clusters = suite('k3d clusters')
@@ -104,6 +109,39 @@ clusters('createK3d: without containers nothing is inspected; version is read', 
   assert.is(await k3d.version(), '5.8.3')
   assert.equal(fakes.calls(), ['docker ps --all --quiet --filter label=k3d.cluster', 'k3d version'])
   fakes.clean()
+})
+
+clusters('createK3d: a container that somebody removes meanwhile is no failure', async () => {
+  const fakes = new FakePrograms()
+  fakes.remember('inspect.json', JSON.stringify([inspected({ labels: OURS })]))
+  fakes.write(
+    'docker',
+    `case "$*" in
+ps*) echo c1 ;;
+inspect*) if [ ! -f "$DIR/gone" ]; then touch "$DIR/gone"; echo 'Error: No such object: c2' >&2; exit 1; fi
+  cat "$DIR/inspect.json" ;;
+esac`,
+  )
+  const k3d = createK3d({ env: fakes.env })
+  assert.is((await k3d.find('kecs'))?.state, 'running')
+  assert.equal(
+    (await k3d.list()).map(({ name }) => name),
+    ['kecs'],
+  )
+  fakes.clean()
+})
+
+clusters('parseMakers: k3d programs that make that very cluster', () => {
+  const text = [
+    '    1 /sbin/init',
+    '  42 /usr/local/bin/k3d cluster create kecs --no-lb',
+    '43 k3d cluster create kecs-2 --no-lb',
+    '44 k3d cluster delete kecs',
+    '45 grep k3d cluster create kecs',
+    '',
+  ].join('\n')
+  assert.equal(parseMakers(text, 'kecs'), [42])
+  assert.equal(parseMakers('', 'kecs'), [])
 })
 
 clusters.run()

@@ -107,6 +107,7 @@ export function fakeWorld(fakes: FakePrograms, world: FakeWorld): void {
   })
   fakes.remember('inspect.json', JSON.stringify([node]))
   fakes.remember('imported', '')
+  fakes.remember('probes.json', JSON.stringify({ items: [] }))
   fakes.remember('pods.json', JSON.stringify(world.pods ?? { items: [] }))
   fakes.remember('deployments.json', JSON.stringify(world.deployments ?? READY))
   fakes.write('docker', DOCKER)
@@ -128,6 +129,7 @@ info*) echo '27.0.1 8589934592 4' ;;
 'ps --all --quiet'*) if [ -f "$DIR/cluster" ]; then echo c1; fi ;;
 'ps --all'*) if [ -f "$DIR/cluster" ]; then echo k3d-kecs-server-0; fi ;;
 inspect*) cat "$DIR/inspect.json" ;;
+logs*) if [ -f "$DIR/node.log" ]; then cat "$DIR/node.log" >&2; fi ;;
 'image ls'*) echo sha256:1234 ;;
 exec*crictl*) if [ ! -f "$DIR/cluster" ]; then exit 1; fi
    echo '{"images":[{"id":"sha256:1234","repoTags":["none:0"'
@@ -145,6 +147,7 @@ const KUBECTL = `case "$*" in
 *'apply -k'*) cp "$5/kustomization.yaml" "$DIR/applied"; echo 'deployment.apps/kecs-controlplane created' ;;
 *'get deployments'*) cat "$DIR/deployments.json" ;;
 *'get pods'*) cat "$DIR/pods.json" ;;
+*'get events'*'-o json'*) cat "$DIR/probes.json" ;;
 *'get events'*) echo '3s Warning Failed pod/x Failed to pull image' ;;
 *logs*) echo '[pod/x/kecs] error: it broke' ;;
 esac`

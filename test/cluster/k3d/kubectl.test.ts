@@ -2,7 +2,12 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { createKubectl, parsePods, parseUnfinished } from '../../../cluster/k3d/kubectl.ts'
+import {
+  createKubectl,
+  parsePods,
+  parseProbeFailure,
+  parseUnfinished,
+} from '../../../cluster/k3d/kubectl.ts'
 import { kustomizationOf, type OverlaySpec, withOverlay } from '../../../cluster/k3d/overlay.ts'
 import { root } from '../../root.ts'
 import { FakePrograms } from './fake-programs.ts'
@@ -26,6 +31,7 @@ kubectl('parsePods: a wait is told with its reason, and whether it can end by it
     isReady: false,
     reason: 'ContainerCreating',
     isHopeless: false,
+    containers: [{ name: '', image: '', restarts: 0, hasLog: false }],
   })
   assert.is(waiting('ErrImagePull', 0, 'no host')?.reason, 'ErrImagePull: no host')
   assert.is(waiting('ErrImagePull')?.isHopeless, false)
@@ -40,6 +46,39 @@ kubectl('parsePods: one that runs unready, one that ended, one that has no place
   const conditions = [{ type: 'PodScheduled', status: 'False', message: '0/1 nodes: no memory' }]
   const [pod] = parsePods(JSON.stringify({ items: [{ status: { conditions } }] }))
   assert.is(pod?.reason, '0/1 nodes: no memory')
+})
+
+kubectl('parsePods: one that ends again and again says how, and has a log', () => {
+  const pod = podWith({
+    name: 'c',
+    restartCount: 3,
+    state: { waiting: { reason: 'CrashLoopBackOff', message: 'back-off 40s restarting' } },
+    lastState: { terminated: { exitCode: 137, reason: 'OOMKilled' } },
+  })
+  assert.is(pod?.reason, 'CrashLoopBackOff: it ends with exit code 137, OOMKilled (restarts: 3)')
+  assert.equal(pod?.containers, [{ name: 'c', image: '', restarts: 3, hasLog: true }])
+})
+
+kubectl('parseProbeFailure: which probe, and the end of why', () => {
+  const said = (...messages: string[]) =>
+    parseProbeFailure(JSON.stringify({ items: messages.map((message) => ({ message })) }))
+  const refused =
+    'Get "http://10.42.0.9:4566/x": dial tcp 10.42.0.9:4566: connect: connection refused'
+  assert.is(
+    said('Startup probe failed: x', `Readiness probe failed: ${refused}`),
+    'readiness probe failing: connection refused',
+  )
+  assert.is(
+    said('Readiness probe failed: HTTP probe failed with statuscode: 503'),
+    'readiness probe failing: HTTP probe failed with statuscode: 503',
+  )
+  const late = 'Get "http://10.42.0.9:4566/x": context deadline exceeded (Client.Timeout exceeded)'
+  assert.is(
+    said(`Liveness probe failed: ${late}`),
+    'liveness probe failing: context deadline exceeded (Client.Timeout exceeded)',
+  )
+  assert.is(said(), undefined)
+  assert.is(said('Container x failed'), undefined)
 })
 
 kubectl('parsePods: a pod on its way out does not count', () => {
