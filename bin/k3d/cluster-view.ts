@@ -61,5 +61,6 @@ export function renderCluster(cluster: Cluster): string {
     ['kubeconfig', it.kubeconfig ?? `none: kecs kubeconfig ${it.name} writes it`],
   ])
   const nodes = it.nodes.map(({ name, role, status, image }) => [name, role, status, image])
-  return `The cluster ${it.name}: ${it.state}\n\n${facts}\n${renderTable(['node', 'role', 'status', 'image'], nodes)}`
+  const next = it.state === 'running' ? '' : ` (kecs start-v2 --name ${it.name} makes it run)`
+  return `The cluster ${it.name}: ${it.state}${next}\n\n${facts}\n${renderTable(['node', 'role', 'status', 'image'], nodes)}`
 }

@@ -63,22 +63,7 @@ const INSPECT_TRIES = 5
 export function createK3d(surroundings: Surroundings): K3d {
   const k3d = (args: readonly string[], timeoutMs: number, more: Partial<RunOptions> = {}) =>
     runProgram('k3d', args, { ...surroundings, timeoutMs, ...more })
-  const docker = (args: readonly string[]) =>
-    runProgram('docker', args, { ...surroundings, timeoutMs: QUICK_MS })
-  const inspect = async (label: string): Promise<Cluster[]> => {
-    for (let tries = 1; ; tries++) {
-      const found = await docker(['ps', '--all', '--quiet', '--filter', `label=${label}`])
-      const ids = found.split('\n').filter((id) => id !== '')
-      if (ids.length === 0) return []
-      try {
-        return parseClusters(await docker(['inspect', ...ids]))
-      } catch (error) {
-        // One that somebody removed just now; the others were to be told all the same.
-        const isGone = error instanceof ProgramFault && /no such object/i.test(error.output)
-        if (!isGone || tries === INSPECT_TRIES) throw error
-      }
-    }
-  }
+  const inspect = (label: string) => inspectAll(label, surroundings)
   return {
     async version() {
       const said = await k3d(['version'], QUICK_MS)
@@ -123,6 +108,24 @@ export function createK3d(surroundings: Surroundings): K3d {
       const quiet = ['--kubeconfig-switch-context=false']
       await k3d(['kubeconfig', 'write', name, ...flags, ...quiet], QUICK_MS)
     },
+  }
+}
+
+/** Clusters whose containers have that label. */
+async function inspectAll(label: string, surroundings: Surroundings): Promise<Cluster[]> {
+  const docker = (args: readonly string[]) =>
+    runProgram('docker', args, { ...surroundings, timeoutMs: QUICK_MS })
+  for (let tries = 1; ; tries++) {
+    const found = await docker(['ps', '--all', '--quiet', '--filter', `label=${label}`])
+    const ids = found.split('\n').filter((id) => id !== '')
+    if (ids.length === 0) return []
+    try {
+      return parseClusters(await docker(['inspect', ...ids]))
+    } catch (error) {
+      // One that somebody removed just now; the others were to be told all the same.
+      const isGone = error instanceof ProgramFault && /no such object/i.test(error.output)
+      if (!isGone || tries === INSPECT_TRIES) throw error
+    }
   }
 }
 

@@ -89,6 +89,27 @@ export function createKubectl(kubeconfig: string, surroundings: Surroundings): K
     async restart(namespace, what) {
       await kubectl(['rollout', 'restart', '-n', namespace, what])
     },
+    ...readersBy(kubectl),
+    containerLog({ namespace, pod, container, tail, follow }) {
+      const more = [...(tail === undefined ? [] : [`--tail=${tail}`]), ...(follow ? ['-f'] : [])]
+      const args = ['logs', '-n', namespace, pod, '-c', container, '--timestamps', ...more]
+      return programLines('kubectl', ['--kubeconfig', kubeconfig, ...args], surroundings)
+    },
+    async waitForNodes(timeoutMs) {
+      const timeout = `--timeout=${Math.max(1, Math.round(timeoutMs / 1000))}s`
+      const args = ['wait', '--for=condition=Ready', 'node', '--all', timeout]
+      await kubectl(args, timeoutMs + QUICK_MS)
+    },
+  }
+}
+
+type Call = (args: readonly string[]) => Promise<string>
+
+/** What only looks. */
+function readersBy(
+  kubectl: Call,
+): Pick<Kubectl, 'pods' | 'unfinished' | 'events' | 'probeFailure' | 'logs'> {
+  return {
     async pods(namespace) {
       return parsePods(await kubectl(['get', 'pods', '-n', namespace, '-o', 'json']))
     },
@@ -108,16 +129,6 @@ export function createKubectl(kubeconfig: string, surroundings: Surroundings): K
     logs(namespace, app, lines) {
       const all = ['--all-containers', '--prefix', `--tail=${lines}`]
       return kubectl(['logs', '-n', namespace, '-l', `app=${app}`, ...all])
-    },
-    containerLog({ namespace, pod, container, tail, follow }) {
-      const more = [...(tail === undefined ? [] : [`--tail=${tail}`]), ...(follow ? ['-f'] : [])]
-      const args = ['logs', '-n', namespace, pod, '-c', container, '--timestamps', ...more]
-      return programLines('kubectl', ['--kubeconfig', kubeconfig, ...args], surroundings)
-    },
-    async waitForNodes(timeoutMs) {
-      const timeout = `--timeout=${Math.max(1, Math.round(timeoutMs / 1000))}s`
-      const args = ['wait', '--for=condition=Ready', 'node', '--all', timeout]
-      await kubectl(args, timeoutMs + QUICK_MS)
     },
   }
 }
