@@ -81,8 +81,14 @@ export interface ContainerSpec {
 
 export interface VolumeSpec {
   readonly name: string
-  /** A folder of the host; absent: empty, and gone with the task. */
+  /** A folder of the host; absent, like a file system: empty, and gone with the task. */
   readonly hostPath?: string
+  /** Tasks of one namespace that name it share it, one after another, too. */
+  readonly fileSystem?: {
+    readonly id: string
+    /** Absolute, within the file system; made where it is not there. */
+    readonly directory: string
+  }
 }
 
 /** Everything a runtime needs to run one task; the same text runs the same task. */
@@ -149,6 +155,8 @@ export interface TaskState {
   readonly address?: string
   /** Name of the machine that runs it. */
   readonly node?: string
+  /** Why no machine takes it, while it waits for one that does. */
+  readonly unplaced?: string
   readonly cause?: StopCause
   readonly pullStartedAtMs?: number
   readonly pullStoppedAtMs?: number

@@ -1,12 +1,18 @@
 /** From a task definition and what a caller overrides to the task a runtime runs; the only such place. */
 import type { ContainerOverride, TaskOverride } from '@aws-sdk/client-ecs'
-import type { ContainerSpec, TaskSpec } from '../cluster/runtime.ts'
+import type { ContainerSpec, TaskSpec, VolumeSpec } from '../cluster/runtime.ts'
 import { AwsFault } from '../gateway/core/fault.ts'
 import { containerSpec } from './container-spec.ts'
 import type { EnvironmentGroup } from './context.ts'
 import { invalidParameter } from './faults.ts'
 import type { TaskDefinitionBody } from './rows.ts'
-import { containerNamed, containersOf, has, requires } from './task-definition-rules/model.ts'
+import {
+  containerNamed,
+  containersOf,
+  has,
+  requires,
+  type Volume,
+} from './task-definition-rules/model.ts'
 import { checkEphemeralGiB } from './task-definition-rules/resources.ts'
 import {
   checkTaskSize,
@@ -53,10 +59,19 @@ export function toTaskSpec(launch: Launch): TaskSpec {
       const override = overrideOf(overrides, container.name)
       return furnished(containerSpec(container, override, definition, network), environment)
     }),
-    volumes: (definition.volumes ?? []).map(({ name = '', host }) => ({
-      name,
-      hostPath: host?.sourcePath,
-    })),
+    volumes: (definition.volumes ?? []).map(volumeSpec),
+  }
+}
+
+function volumeSpec({ name = '', host, efsVolumeConfiguration: efs }: Volume): VolumeSpec {
+  const { fileSystemId: id = '', rootDirectory = '/', authorizationConfig } = efs ?? {}
+  const accessPoint = authorizationConfig?.accessPointId
+  // Where an access point leads is EFS's knowledge: a folder of its name stands for it.
+  const directory = accessPoint === undefined ? rootDirectory : `/${accessPoint}`
+  return {
+    name,
+    hostPath: host?.sourcePath,
+    ...(efs && { fileSystem: { id, directory } }),
   }
 }
 
@@ -82,7 +97,7 @@ function taskSize(definition: TaskDefinitionBody, overrides: TaskOverride): Task
 
 /**
  * What of a launch is not done, one sentence each, for people: files, secrets and file systems that
- * live elsewhere in AWS.
+ * live elsewhere in AWS. Of EFS each runtime says what it is there.
  */
 export function unhonoured(definition: TaskDefinitionBody, overrides: TaskOverride = {}): string[] {
   const sentences: string[] = []
@@ -93,7 +108,13 @@ export function unhonoured(definition: TaskDefinitionBody, overrides: TaskOverri
     }
     if (has(secrets)) sentences.push(`Secrets of container ${name} are not resolved.`)
   }
-  for (const { name, host, ...elsewhere } of definition.volumes ?? []) {
+  for (const { name, host, efsVolumeConfiguration, ...elsewhere } of definition.volumes ?? []) {
+    const accessPoint = efsVolumeConfiguration?.authorizationConfig?.accessPointId
+    if (accessPoint !== undefined) {
+      sentences.push(
+        `Access point ${accessPoint} of volume ${name} is a folder of that name: its own path, user and owner are not asked for.`,
+      )
+    }
     if (host === undefined && Object.keys(elsewhere).length > 0) {
       sentences.push(`Volume ${name} is an empty folder that goes with the task.`)
     }

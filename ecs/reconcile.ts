@@ -195,13 +195,23 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     if (before === after) return
     store.transact(() => {
       rows.tasks.put(after.arn, after)
-      if (after.lastStatus !== 'STOPPED') return
       const service = after.serviceArn ? rows.services.get(after.serviceArn) : undefined
+      if (service) tellOfPlace(service, before, after)
+      if (after.lastStatus !== 'STOPPED') return
       if (!service || !isFailure(after)) return
       const failed = recordFailure(service, after.deploymentId ?? '', clock.now())
       if (failed.service !== service) rows.services.put(service.arn, failed.service)
       addServiceEvents(context, failed.service, failed.events)
     })
+  }
+
+  /** Once, when it begins to wait: not for each task of a service, nor for each try. */
+  function tellOfPlace(service: ServiceRow, before: TaskRow, after: TaskRow): void {
+    const reason = after.observed?.unplaced
+    if (reason === undefined || before.observed?.unplaced !== undefined) return
+    const message = says.waitsForPlace(service, after, reason)
+    const last = [...rows.serviceEvents.by('service', service.arn)].at(-1)
+    if (last?.message !== message) addServiceEvents(context, service, [message])
   }
 
   function onChange(changes: readonly Change[]): void {

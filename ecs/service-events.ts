@@ -43,6 +43,17 @@ export function cannotPlace(service: Named, reason: string): string {
   return `(service ${service.name}) was unable to place a task. Reason: ${reason}.`
 }
 
+/** While a task waits; EC2's words are of instances. */
+export function waitsForPlace(
+  service: Named,
+  { launchType }: Pick<TaskRow, 'launchType'>,
+  reason: string,
+): string {
+  const why = reason.replace(/\.$/, '')
+  if (launchType === 'FARGATE') return cannotPlace(service, why)
+  return `(service ${service.name}) was unable to place a task because no container instance met all of its requirements. Reason: ${why}. For more information, see the Troubleshooting section of the Amazon ECS Developer Guide.`
+}
+
 export function targetsRegistered(service: Named, count: number, group: string): string {
   return `(service ${service.name}) registered ${count} targets in (target-group ${group})`
 }

@@ -54,6 +54,7 @@ export interface Pod {
       readonly status: string
       readonly reason?: string
       readonly message?: string
+      readonly lastTransitionTime?: string
     }[]
     readonly containerStatuses?: readonly ContainerStatus[]
   }
@@ -65,6 +66,11 @@ export interface Node {
     readonly allocatable?: Readonly<Record<string, string>>
     readonly addresses?: readonly { readonly type: string; readonly address: string }[]
   }
+}
+
+export interface StorageClass {
+  readonly metadata: ObjectMeta
+  readonly provisioner: string
 }
 
 export interface List<T> {

@@ -9,7 +9,8 @@ import type {
   V1Volume,
   V1VolumeMount,
 } from '@kubernetes/client-node'
-import type { ContainerSpec, HealthCheckSpec, TaskSpec } from '../runtime.ts'
+import type { ContainerSpec, HealthCheckSpec, TaskSpec, VolumeSpec } from '../runtime.ts'
+import { claimName } from './claims.ts'
 import {
   ANNOTATIONS,
   dnsLabel,
@@ -108,7 +109,7 @@ function dnsOf({ network, containers }: TaskSpec): Partial<V1PodSpec> {
 function containerOf(container: ContainerSpec, task: TaskSpec): V1Container {
   const { entryPoint, command, workingDirectory, healthCheck } = container
   const resources = resourcesOf(container, task)
-  const mounts = mountsOf(container)
+  const mounts = mountsOf(container, task)
   const ports = portsOf(container, task)
   const security = securityOf(container)
   const env: V1EnvVar[] = Object.entries(container.environment).map(([name, value]) => ({
@@ -184,11 +185,7 @@ function securityOf(container: ContainerSpec): V1SecurityContext | undefined {
 }
 
 function volumesOf(task: TaskSpec): V1Volume[] {
-  const volumes: V1Volume[] = task.volumes.map(({ name, hostPath }) =>
-    hostPath === undefined
-      ? { name: dnsLabel(name), emptyDir: {} }
-      : { name: dnsLabel(name), hostPath: { path: hostPath, type: 'DirectoryOrCreate' } },
-  )
+  const volumes = task.volumes.map(volumeOf)
   const memory = (name: string, sizeMiB: number) =>
     volumes.push({ name, emptyDir: { medium: 'Memory', sizeLimit: `${sizeMiB}Mi` } })
   for (const { name, tmpfs = [], sharedMemoryMiB } of task.containers) {
@@ -198,12 +195,26 @@ function volumesOf(task: TaskSpec): V1Volume[] {
   return volumes
 }
 
-function mountsOf(container: ContainerSpec): V1VolumeMount[] {
-  const mounts: V1VolumeMount[] = container.mounts.map(({ volume, containerPath, readOnly }) => ({
-    name: dnsLabel(volume),
-    mountPath: containerPath,
-    ...(readOnly ? { readOnly } : {}),
-  }))
+function volumeOf({ name, hostPath, fileSystem }: VolumeSpec): V1Volume {
+  const own = { name: dnsLabel(name) }
+  if (hostPath !== undefined) {
+    return { ...own, hostPath: { path: hostPath, type: 'DirectoryOrCreate' } }
+  }
+  if (fileSystem === undefined) return { ...own, emptyDir: {} }
+  return { ...own, persistentVolumeClaim: { claimName: claimName(fileSystem.id) } }
+}
+
+function mountsOf(container: ContainerSpec, { volumes }: TaskSpec): V1VolumeMount[] {
+  const mounts: V1VolumeMount[] = container.mounts.map(({ volume, containerPath, readOnly }) => {
+    const { fileSystem } = volumes.find(({ name }) => name === volume) ?? {}
+    const subPath = fileSystem?.directory.replace(/^\/+|\/+$/g, '')
+    return {
+      name: dnsLabel(volume),
+      mountPath: containerPath,
+      ...(subPath ? { subPath } : {}),
+      ...(readOnly ? { readOnly } : {}),
+    }
+  })
   for (const [index, { containerPath, mountOptions }] of (container.tmpfs ?? []).entries()) {
     mounts.push({
       name: tmpfsVolume(container.name, index),

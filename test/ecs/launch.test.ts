@@ -107,7 +107,11 @@ test('unhonoured: files, secrets and remote volumes are named', () => {
   const definition = normaliseTaskDefinition(
     ec2({
       executionRoleArn: ROLE,
-      volumes: [{ name: 'efs', efsVolumeConfiguration: { fileSystemId: 'f' } }, { name: 'own' }],
+      volumes: [
+        { name: 'efs', efsVolumeConfiguration: { fileSystemId: 'f' } },
+        { name: 'files', dockerVolumeConfiguration: { scope: 'shared' } },
+        { name: 'own' },
+      ],
       containerDefinitions: [
         web({ secrets: [{ name: 'A', valueFrom: 'a' }] }),
         web({ name: 'b', environmentFiles }),
@@ -119,7 +123,7 @@ test('unhonoured: files, secrets and remote volumes are named', () => {
     'Secrets of container web are not resolved.',
     'Environment files of container b are not read.',
     'Environment files of container c are not read.',
-    'Volume efs is an empty folder that goes with the task.',
+    'Volume files is an empty folder that goes with the task.',
   ])
   assert.equal(unhonoured(normaliseTaskDefinition(ec2())), [])
 })
