@@ -101,6 +101,8 @@ export interface TaskSpec {
   readonly labels: Readonly<Record<string, string>>
   /** `task`: an address of its own; `bridge`: host ports mapped; `host`: the host's ports; `none`. */
   readonly network: 'task' | 'bridge' | 'host' | 'none'
+  /** The machine it must run on; absent: any that the runtime has. */
+  readonly node?: string
   readonly cpuUnits?: number
   readonly memoryMiB?: number
   readonly ephemeralStorageGiB?: number
@@ -184,6 +186,10 @@ export interface RuntimeNode {
   readonly cpuUnits: number
   readonly memoryMiB: number
   readonly address?: string
+  /** Whether it answers and takes tasks. */
+  readonly ready: boolean
+  /** Whether it takes no more than it has: a task that does not fit waits. */
+  readonly bounded: boolean
 }
 
 export interface LogLine {

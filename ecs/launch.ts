@@ -39,6 +39,8 @@ export interface Launch {
   /** Checked by `checkOverrides`. */
   readonly overrides?: TaskOverride | undefined
   readonly environment?: readonly EnvironmentGroup[] | undefined
+  /** The machine of the container instance it was placed on. */
+  readonly node?: string | undefined
 }
 
 /** The same launch gives the same task; what no runtime is told of, `unhonoured` says. */
@@ -52,6 +54,7 @@ export function toTaskSpec(launch: Launch): TaskSpec {
     namespace: launch.namespace,
     labels: launch.labels,
     network,
+    ...(launch.node === undefined ? {} : { node: launch.node }),
     cpuUnits: parseCpuUnits(cpu ?? ''),
     memoryMiB: parseMemoryMiB(memory ?? ''),
     ephemeralStorageGiB: ephemeralStorage?.sizeInGiB,

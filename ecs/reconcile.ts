@@ -7,6 +7,7 @@ import { messageOf } from '../gateway/core/fault.ts'
 import type { Change } from '../gateway/core/store.ts'
 import type { EcsContext } from './context.ts'
 import { recordFailure } from './deployments.ts'
+import { followAllNodes } from './instances.ts'
 import { KeyedQueue } from './keyed-queue.ts'
 import { addServiceEvents, reconcileService } from './reconcile-service.ts'
 import type { ServiceRow, TaskRow } from './rows.ts'
@@ -171,11 +172,21 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     const row = rows.tasks.get(accepted.get(state.id) ?? '')
     const definition = row && rows.taskDefinitions.get(row.taskDefinitionArn)
     if (row && definition) {
-      update(row, applyState(row, state, factsOf(definition), clock.now()))
+      update(row, onItsInstance(applyState(row, state, factsOf(definition), clock.now())))
     }
     const pending = store.pending()
     if (pending) pending.then(() => settle(state), noted)
     else settle(state)
+  }
+
+  /** Where the runtime chose the machine, its instance is known now. */
+  function onItsInstance(row: TaskRow): TaskRow {
+    const node = row.observed?.node
+    if (row.launchType !== 'EC2' || row.containerInstanceArn || node === undefined) return row
+    for (const instance of rows.containerInstances.by('cluster', row.clusterArn)) {
+      if (instance.node === node) return { ...row, containerInstanceArn: instance.arn }
+    }
+    return row
   }
 
   function settle(state: TaskState): void {
@@ -300,7 +311,10 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   function swept(): readonly string[] {
     try {
-      return store.transact(() => sweep(rows, clock.now()))
+      return store.transact(() => {
+        followAllNodes(context)
+        return sweep(rows, clock.now())
+      })
     } catch (thrown) {
       log.error(`old rows were not deleted: ${messageOf(thrown)}`)
       return []

@@ -62,7 +62,12 @@ export interface Pod {
 
 export interface Node {
   readonly metadata: ObjectMeta
+  readonly spec?: {
+    readonly unschedulable?: boolean
+    readonly taints?: readonly { readonly key: string; readonly effect: string }[]
+  }
   readonly status?: {
+    readonly conditions?: readonly { readonly type: string; readonly status: string }[]
     readonly allocatable?: Readonly<Record<string, string>>
     readonly addresses?: readonly { readonly type: string; readonly address: string }[]
   }

@@ -1,5 +1,6 @@
 /** From a task to the pod that runs it. Pure: the same task gives the same pod. */
 import type {
+  V1Affinity,
   V1Container,
   V1EnvVar,
   V1Pod,
@@ -31,6 +32,12 @@ import { safeSysctls, userOf } from './unhonoured.ts'
 export const GATE_IMAGE = 'kecs.dev/waits/FOR-ITS-DEPENDENCIES'
 
 const MS_PER_SECOND = 1000
+/**
+ * A node that went silent gets its pods back if it speaks again so soon; Kubernetes' own five minutes
+ * are long for whoever waits for a service. It takes the node 40 s to count as silent.
+ */
+const NODE_SILENCE_S = 30
+const SILENT_NODES = ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable']
 const SHARED_MEMORY_VOLUME = 'kecs-shm'
 
 export interface PodOptions {
@@ -81,6 +88,11 @@ function podSpecOf(task: TaskSpec): V1PodSpec {
     terminationGracePeriodSeconds: Math.max(1, seconds(longestMs)),
     ...(hostname === undefined ? {} : { hostname: dnsLabel(hostname) }),
     ...(task.network === 'host' ? { hostNetwork: true } : {}),
+    ...(task.node === undefined ? {} : { affinity: onNode(task.node) }),
+    tolerations: SILENT_NODES.map((key) => ({
+      ...{ key, operator: 'Exists', effect: 'NoExecute' },
+      tolerationSeconds: NODE_SILENCE_S,
+    })),
     ...dnsOf(task),
     ...(aliases.length > 0
       ? { hostAliases: aliases.map((each) => ({ ip: each.ipAddress, hostnames: [each.hostname] })) }
@@ -88,6 +100,15 @@ function podSpecOf(task: TaskSpec): V1PodSpec {
     ...(sysctls.length > 0 ? { securityContext: { sysctls } } : {}),
     ...(volumes.length > 0 ? { volumes } : {}),
     containers: task.containers.map((each) => containerOf(each, task)),
+  }
+}
+
+/** By its name: the label of the host may say another. */
+function onNode(node: string): V1Affinity {
+  const matchFields = [{ key: 'metadata.name', operator: 'In', values: [node] }]
+  const nodeSelectorTerms = [{ matchFields }]
+  return {
+    nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms } },
   }
 }
 

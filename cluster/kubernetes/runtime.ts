@@ -34,7 +34,7 @@ export interface KubernetesOptions {
 }
 
 const DEFAULT_INSTANCE = 'kecs'
-const NODES_EVERY_MS = 60_000
+const NODES_EVERY_MS = 15_000
 /** A watch that has been away for as long is down, not just degraded. */
 const DOWN_AFTER_MS = 30_000
 /** Of a new namespace: until its service account is there, no pod is taken. */
