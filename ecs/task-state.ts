@@ -15,8 +15,9 @@ export const TASK_STATUSES: readonly TaskStatus[] = [
   'STOPPED',
 ]
 
+/** A task that waits for a machine stays as it began: PROVISIONING where it gets an interface. */
 const STATUS_OF: Readonly<Record<TaskState['phase'], TaskStatus>> = {
-  pending: 'PENDING',
+  pending: 'PROVISIONING',
   pulling: 'PENDING',
   running: 'RUNNING',
   stopping: 'STOPPING',

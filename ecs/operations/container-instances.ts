@@ -11,7 +11,7 @@ import {
   findContainerInstance,
   listPage,
 } from '../resolve.ts'
-import type { ContainerInstanceRow, Wire } from '../rows.ts'
+import type { ContainerInstanceRow, TaskRow, Wire } from '../rows.ts'
 import { checkedTags } from '../tags.ts'
 
 const PAGE = { fallback: 100, max: 100 }
@@ -127,7 +127,7 @@ export function containerInstanceHandlers(context: EcsContext): Record<string, H
     let memory = row.memoryMiB
     for (const task of rows.tasks.by('instanceLive', row.arn)) {
       if (task.lastStatus === 'RUNNING') runningTasksCount++
-      else pendingTasksCount++
+      else if (isPending(task)) pendingTasksCount++
       cpu -= Number(task.cpu ?? 0)
       memory -= Number(task.memory ?? 0)
     }
@@ -156,6 +156,10 @@ export function containerInstanceHandlers(context: EcsContext): Record<string, H
     ListContainerInstances: list,
     UpdateContainerInstancesState: updateState,
   }
+}
+
+function isPending({ lastStatus }: TaskRow): boolean {
+  return lastStatus === 'PROVISIONING' || lastStatus === 'PENDING' || lastStatus === 'ACTIVATING'
 }
 
 function resources(cpu: number, memory: number): sdk.Resource[] {
