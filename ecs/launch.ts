@@ -9,7 +9,6 @@ import type { TaskDefinitionBody } from './rows.ts'
 import {
   containerNamed,
   containersOf,
-  has,
   requires,
   type Volume,
 } from './task-definition-rules/model.ts'
@@ -43,7 +42,7 @@ export interface Launch {
   readonly node?: string | undefined
 }
 
-/** The same launch gives the same task; what no runtime is told of, `unhonoured` says. */
+/** The same launch gives the same task; what no runtime is told of, unhonoured.ts says. */
 export function toTaskSpec(launch: Launch): TaskSpec {
   const { definition, overrides = {}, environment = [] } = launch
   const network = NETWORKS[definition.networkMode ?? 'bridge'] ?? 'bridge'
@@ -88,7 +87,8 @@ function furnished(spec: ContainerSpec, groups: readonly EnvironmentGroup[]): Co
   return { ...spec, environment: Object.fromEntries(entries) }
 }
 
-function overrideOf(overrides: TaskOverride, name: string | undefined): ContainerOverride {
+/** What a caller says of one container. */
+export function overrideOf(overrides: TaskOverride, name: string | undefined): ContainerOverride {
   const own = (overrides.containerOverrides ?? []).filter((each) => each.name === name)
   return Object.assign({}, ...own)
 }
@@ -96,33 +96,6 @@ function overrideOf(overrides: TaskOverride, name: string | undefined): Containe
 function taskSize(definition: TaskDefinitionBody, overrides: TaskOverride): TaskDefinitionBody {
   const { cpu = definition.cpu, memory = definition.memory } = overrides
   return { ...definition, cpu, memory }
-}
-
-/**
- * What of a launch is not done, one sentence each, for people: files, secrets and file systems that
- * live elsewhere in AWS. Of EFS each runtime says what it is there.
- */
-export function unhonoured(definition: TaskDefinitionBody, overrides: TaskOverride = {}): string[] {
-  const sentences: string[] = []
-  for (const container of containersOf(definition)) {
-    const { name, environmentFiles, secrets } = container
-    if (has(environmentFiles) || has(overrideOf(overrides, name).environmentFiles)) {
-      sentences.push(`Environment files of container ${name} are not read.`)
-    }
-    if (has(secrets)) sentences.push(`Secrets of container ${name} are not resolved.`)
-  }
-  for (const { name, host, efsVolumeConfiguration, ...elsewhere } of definition.volumes ?? []) {
-    const accessPoint = efsVolumeConfiguration?.authorizationConfig?.accessPointId
-    if (accessPoint !== undefined) {
-      sentences.push(
-        `Access point ${accessPoint} of volume ${name} is a folder of that name: its own path, user and owner are not asked for.`,
-      )
-    }
-    if (host === undefined && Object.keys(elsewhere).length > 0) {
-      sentences.push(`Volume ${name} is an empty folder that goes with the task.`)
-    }
-  }
-  return sentences
 }
 
 /** Faults: InvalidParameterException. */

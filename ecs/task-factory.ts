@@ -3,9 +3,9 @@ import type * as sdk from '@aws-sdk/client-ecs'
 import { arnOf } from '../gateway/core/arn.ts'
 import type { EcsContext, SubnetFacts } from './context.ts'
 import { platformUnknown } from './faults.ts'
-import { unhonoured } from './launch.ts'
 import { childArn } from './resolve.ts'
 import type { ClusterRow, ContainerRow, Tag, TaskDefinitionRow, TaskRow } from './rows.ts'
+import { unhonoured } from './unhonoured.ts'
 
 const FARGATE_PLATFORM = '1.4.0'
 const PLATFORM_VERSIONS: readonly string[] = ['LATEST', '1.4.0', '1.3.0', '1.2.0', '1.1.0', '1.0.0']
