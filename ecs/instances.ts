@@ -62,15 +62,19 @@ function followNodes(context: EcsContext, cluster: ClusterRow): void {
   const known = [...rows.containerInstances.by('cluster', cluster.arn)]
   // Nobody was asked yet, or nobody answered: that no machine is there is not known.
   if (nodes.length === 0 || known.some(({ implicit }) => !implicit)) return
-  const missing = new Set(nodes.map(({ name }) => name))
+  const missing = new Map(nodes.map((node) => [node.name, node]))
   for (const row of known) {
-    if (row.node === undefined) {
-      // Of a time when there was one for all machines.
-      rows.containerInstances.put(row.arn, { ...row, node: nodes[0]?.name })
-      missing.delete(nodes[0]?.name ?? '')
-    } else if (!missing.delete(row.node)) rows.containerInstances.delete(row.arn)
+    if (row.node !== undefined && !missing.delete(row.node)) rows.containerInstances.delete(row.arn)
   }
-  for (const node of missing) {
+  for (const row of known) {
+    const [node] = missing.values()
+    if (row.node !== undefined || !node) continue
+    // Made before anything was known of machines.
+    const { name, cpuUnits, memoryMiB } = node
+    rows.containerInstances.put(row.arn, { ...row, node: name, cpuUnits, memoryMiB })
+    missing.delete(name)
+  }
+  for (const node of missing.keys()) {
     registerInstance(context, cluster, { implicit: true, attributes: [], tags: [], node })
   }
 }

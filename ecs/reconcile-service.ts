@@ -143,6 +143,7 @@ function launch(
       containerInstanceArn: action.containerInstanceArn ?? placed?.instances[index]?.arn,
       platformVersion: deployment.platformVersion,
       networkConfiguration: deployment.networkConfiguration,
+      placementConstraints: service.placementConstraints,
       enableExecuteCommand: service.enableExecuteCommand,
       enableECSManagedTags: service.enableECSManagedTags,
       propagateTags: service.propagateTags,

@@ -1,5 +1,5 @@
 /** What of a launch no runtime is told of, said for people. */
-import type { TaskOverride } from '@aws-sdk/client-ecs'
+import type { PlacementConstraint, TaskOverride } from '@aws-sdk/client-ecs'
 import { overrideOf } from './launch.ts'
 import type { TaskDefinitionBody } from './rows.ts'
 import { type Container, containersOf, has, type Volume } from './task-definition-rules/model.ts'
@@ -24,7 +24,11 @@ const UNTOLD: readonly Untold[] = [
 ]
 
 /** One sentence each. Of EFS each runtime says what it is there. */
-export function unhonoured(definition: TaskDefinitionBody, overrides: TaskOverride = {}): string[] {
+export function unhonoured(
+  definition: TaskDefinitionBody,
+  overrides: TaskOverride = {},
+  constraints: readonly PlacementConstraint[] = [],
+): string[] {
   const sentences: string[] = []
   for (const container of containersOf(definition)) {
     const { name, environmentFiles, secrets } = container
@@ -35,6 +39,10 @@ export function unhonoured(definition: TaskDefinitionBody, overrides: TaskOverri
     for (const { what, given } of UNTOLD) {
       if (given(container)) sentences.push(`${what} of container ${name} are not honoured.`)
     }
+  }
+  const expressions = [...(definition.placementConstraints ?? []), ...constraints]
+  if (expressions.some(({ type }) => type === 'memberOf')) {
+    sentences.push('Placement constraints of type memberOf are not looked at.')
   }
   for (const setting of ['pidMode', 'ipcMode', 'proxyConfiguration'] as const) {
     if (definition[setting] !== undefined) sentences.push(`${setting} is not honoured.`)

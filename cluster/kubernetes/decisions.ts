@@ -144,11 +144,16 @@ function lossOf(sight: Sight, nowMs: number): Decisions['stop'] {
   const why = status?.reason ?? ''
   if (LOSSES.has(why)) return lost(`${why}: ${status?.message ?? 'the pod was ended'}`)
   const deletedMs = timeOf(deletionTimestamp)
+  // Since Kubernetes 1.26: a node that went silent or was drained.
+  const moved = status?.conditions?.find(({ type }) => type === 'DisruptionTarget')
+  const reason = moved?.reason
+    ? `${moved.reason}: ${moved.message ?? ''}`
+    : `Pod ${namespace}/${name} was deleted.`
   if (deletedMs !== undefined) {
     const atMs = Math.min(nowMs, deletedMs - deletionGracePeriodSeconds * MS_PER_SECOND)
-    return lost(`Pod ${namespace}/${name} was deleted.`, atMs)
+    return lost(reason, atMs)
   }
-  return sight.gone ? lost(`Pod ${namespace}/${name} was deleted.`) : undefined
+  return sight.gone ? lost(reason) : undefined
 }
 
 function placementDueMs({ pod }: Sight, nowMs: number): number | undefined {

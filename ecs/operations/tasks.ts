@@ -193,6 +193,7 @@ export function taskHandlers(context: EcsContext): Record<string, Handler> {
       networkConfiguration: normalNetwork(input.networkConfiguration),
       subnets: facts?.subnets,
       overrides: input.overrides,
+      placementConstraints: (input as sdk.RunTaskCommandInput).placementConstraints,
       group: input.group,
       startedBy: input.startedBy,
       enableExecuteCommand: input.enableExecuteCommand,

@@ -51,6 +51,22 @@ test('instances: one for each machine, once EC2 tasks are asked for', async () =
   await world.close()
 })
 
+test('instances: one made before machines were known stands for the first of them', async () => {
+  const world = await worldOf()
+  await run(world)
+  const [before] = await instances(world)
+  world.runtime.nodeList = [
+    { ...NODE, name: 'n1' },
+    { ...NODE, name: 'n2' },
+  ]
+  await run(world)
+  const [first, second] = await instances(world)
+  assert.is(first.containerInstanceArn, before.containerInstanceArn)
+  const unitsOf = (each: Answer) => each.registeredResources[0].integerValue
+  assert.equal([unitsOf(before), unitsOf(first), unitsOf(second)], [0, 1024, 1024])
+  await world.close()
+})
+
 test('instances: a machine that does not answer has no agent, and gets no task', async () => {
   const world = await worldOf('n1', 'n2')
   await run(world)

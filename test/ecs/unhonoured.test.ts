@@ -49,6 +49,16 @@ test('unhonoured: settings that no runtime is told of, and no word on those that
   ])
 })
 
+test('unhonoured: expressions of placement, whoever says them', () => {
+  const memberOf = { type: 'memberOf' as const, expression: 'attribute:a == b' }
+  const told = ['Placement constraints of type memberOf are not looked at.']
+  const definition = normaliseTaskDefinition(ec2({ placementConstraints: [memberOf] }))
+  assert.equal(unhonoured(definition), told)
+  assert.equal(unhonoured(normaliseTaskDefinition(ec2()), {}, [memberOf]), told)
+  const distinct = [{ type: 'distinctInstance' as const }]
+  assert.equal(unhonoured(normaliseTaskDefinition(ec2()), {}, distinct), [])
+})
+
 test('unhonoured: an access point is said to be a folder', () => {
   const authorizationConfig = { accessPointId: 'fsap-1' }
   const efsVolumeConfiguration = {

@@ -71,6 +71,21 @@ waits('Unschedulable: no longer told once a node has the pod', () => {
   assert.equal([state.phase, state.unplaced], ['pulling', undefined])
 })
 
+waits('DisruptionTarget: why Kubernetes took the pod away is told', () => {
+  const conditions: Conditions = [
+    {
+      ...{ type: 'DisruptionTarget', status: 'True', reason: 'DeletionByTaintManager' },
+      message: 'Taint manager: deleting due to NoExecute taint',
+    },
+  ]
+  const metadata = { deletionTimestamp: at(30), deletionGracePeriodSeconds: 30 }
+  const { state } = look(podWith(one, [running()], { conditions }, metadata))
+  assert.equal(state.cause, {
+    code: 'Lost',
+    reason: 'DeletionByTaintManager: Taint manager: deleting due to NoExecute taint',
+  })
+})
+
 const placed = (seconds: number): Conditions => [
   { type: 'PodScheduled', status: 'True', ...since(seconds) },
 ]
