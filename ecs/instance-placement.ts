@@ -16,6 +16,8 @@ export interface Needs {
   readonly cpuUnits: number
   readonly memoryMiB: number
   readonly ports: readonly string[]
+  /** What it shares with other tasks may be on one machine alone, and the runtime knows which. */
+  readonly sharesFiles: boolean
 }
 
 export interface Candidate {
@@ -53,7 +55,8 @@ export function placeTasks(
     const fit = candidates.filter((each) => objection(each) === undefined)
     const [best] = fit.sort((left, right) => compare(left, right, strategy, candidates))
     if (!best) return { instances, failures: failuresOf(candidates, objection, count - index) }
-    const chosen = candidates.length === 1 || distinct || strategy.some(isChoice)
+    const preferred = strategy.some(isChoice) && !needs.sharesFiles
+    const chosen = candidates.length === 1 || distinct || preferred
     instances.push(chosen ? best.row : undefined)
     best.tasks++
     if (!best.left) continue
@@ -162,6 +165,7 @@ export function needsOf(definition: TaskDefinitionBody, overrides: sdk.TaskOverr
     cpuUnits: parseCpuUnits(cpu ?? '') ?? sum((each) => each.cpu),
     memoryMiB: parseMemoryMiB(memory ?? '') ?? sum((each) => each.memoryReservation ?? each.memory),
     ports: portsOf(definition),
+    sharesFiles: (definition.volumes ?? []).some((each) => each.efsVolumeConfiguration),
   }
 }
 

@@ -15,11 +15,17 @@ async function worldOf(...names: readonly string[]): Promise<World> {
   return world
 }
 
-async function define(world: World, family: string, container: object): Promise<void> {
+async function define(
+  world: World,
+  family: string,
+  container: object,
+  more: object = {},
+): Promise<void> {
   const image = 'example.test/web:1'
   await world.call('RegisterTaskDefinition', {
     family,
     containerDefinitions: [{ name: 'app', image, memory: 128, ...container }],
+    ...more,
   })
 }
 
@@ -157,6 +163,17 @@ test('RunTask: spread takes turns, binpack fills one first', async () => {
   assert.equal(nodesOf(other).sort(), ['n1', 'n1', 'n2', 'n2'])
   await world.close()
   await other.close()
+})
+
+test('RunTask: a task with EFS goes where its files are: a strategy does not say where', async () => {
+  const world = await worldOf('n1', 'n2')
+  const volumes = [{ name: 'v', efsVolumeConfiguration: { fileSystemId: 'fs-1' } }]
+  await define(world, 'files', {}, { volumes })
+  const placementStrategy = [{ type: 'spread', field: 'instanceId' }]
+  await run(world, { taskDefinition: 'files', placementStrategy })
+  await world.idle()
+  assert.equal(nodesOf(world), ['any'])
+  await world.close()
 })
 
 for (const [what, container, reason] of [
