@@ -247,36 +247,6 @@ test('RunTask: what the runtime refuses is STOPPED with the reason', async () =>
   await world.close()
 })
 
-test('DescribeTasks: says what the runtime does otherwise, from its first state on', async () => {
-  const world = await furnished()
-  const { taskArn } = await run(world)
-  await world.idle()
-  const [id = ''] = world.runtime.ids()
-  world.runtime.change(id, { warnings: ['Container app: no init process runs before its own.'] })
-  const { attributes } = await world.task(taskArn)
-  assert.equal(attributes.at(-1), {
-    name: 'kecs.warning',
-    value: 'Container app: no init process runs before its own.',
-  })
-  await world.close()
-})
-
-test('DescribeTasks: no time of a task lies before it was made, however a runtime counts', async () => {
-  const world = await furnished()
-  world.clock.advance(900)
-  const { taskArn } = await run(world)
-  await world.idle()
-  const [id = ''] = world.runtime.ids()
-  const second = Math.floor(world.clock.now() / 1000) * 1000
-  const times = { pullStartedAtMs: second, pullStoppedAtMs: second, startedAtMs: second }
-  world.runtime.change(id, { phase: 'running', ...times })
-  const task = await world.task(taskArn)
-  assert.ok(task.createdAt * 1000 > second)
-  const { pullStartedAt, pullStoppedAt, startedAt, createdAt } = task
-  assert.equal([pullStartedAt, pullStoppedAt, startedAt], [createdAt, createdAt, createdAt])
-  await world.close()
-})
-
 test('DescribeTasks: says what of the definition is not honoured', async () => {
   const world = await furnished()
   await world.register('files', {
