@@ -1,7 +1,7 @@
 /** ELBv2 put together: its API, its traffic, and what ECS is given of both. */
 import { mkdir } from 'node:fs/promises'
 import type { TaskRuntime } from '../cluster/runtime.ts'
-import type { EcsRows } from '../ecs/rows.ts'
+import type { ContainerInstanceRow, EcsRows } from '../ecs/rows.ts'
 import type { TargetRegistrar } from '../ecs/targets.ts'
 import type { Elbv2Context, LiveFacts } from '../elbv2/context.ts'
 import { createHealthMonitor } from '../elbv2/data-plane/health/health-monitor.ts'
@@ -168,7 +168,10 @@ function trafficOf(
   const callBackend = createBackendCaller(settings.backend)
   const lambda = createLambdaForwarder({ callBackend, log })
   // Every machine is this one where the runtime tells of no others.
-  const nodeAddress = () => runtime.nodes()[0]?.address
+  const nodeAddress = ({ node }: ContainerInstanceRow) => {
+    const nodes = runtime.nodes()
+    return (nodes.find(({ name }) => name === node) ?? nodes[0])?.address
+  }
   const where = { ecs, nodeAddress, balancerAddress }
   const live = createLiveTargets({
     rows,

@@ -65,11 +65,13 @@ export function createTargetRegistrar(options: RegistrarOptions): TargetRegistra
       }
       const container = task.observed?.containers.find(({ name }) => name === containerName)
       const bound = container?.ports.find((port) => port.containerPort === containerPort)
+      const own = task.observed?.address
       const address =
-        group.targetType === 'instance'
+        // A pod's dynamic port is on the pod alone: its instance could not tell two of them apart.
+        group.targetType === 'instance' && (own === undefined || bound?.bindIp !== own)
           ? bound && instanceOf(ecs, task)?.ec2InstanceId
           : // A task without an address of its own is where its ports are bound.
-            (task.observed?.address ?? bound?.bindIp)
+            (own ?? bound?.bindIp)
       return [{ group, id: address ?? task.id, port: bound?.hostPort ?? containerPort }]
     })
   }

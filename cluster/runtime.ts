@@ -81,8 +81,14 @@ export interface ContainerSpec {
 
 export interface VolumeSpec {
   readonly name: string
-  /** A folder of the host; absent: empty, and gone with the task. */
+  /** A folder of the host; absent, like a file system: empty, and gone with the task. */
   readonly hostPath?: string
+  /** Tasks of one namespace that name it share it, one after another, too. */
+  readonly fileSystem?: {
+    readonly id: string
+    /** Absolute, within the file system; made where it is not there. */
+    readonly directory: string
+  }
 }
 
 /** Everything a runtime needs to run one task; the same text runs the same task. */
@@ -95,6 +101,8 @@ export interface TaskSpec {
   readonly labels: Readonly<Record<string, string>>
   /** `task`: an address of its own; `bridge`: host ports mapped; `host`: the host's ports; `none`. */
   readonly network: 'task' | 'bridge' | 'host' | 'none'
+  /** The machine it must run on; absent: any that the runtime has. */
+  readonly node?: string
   readonly cpuUnits?: number
   readonly memoryMiB?: number
   readonly ephemeralStorageGiB?: number
@@ -149,6 +157,8 @@ export interface TaskState {
   readonly address?: string
   /** Name of the machine that runs it. */
   readonly node?: string
+  /** Why no machine takes it, while it waits for one that does. */
+  readonly unplaced?: string
   readonly cause?: StopCause
   readonly pullStartedAtMs?: number
   readonly pullStoppedAtMs?: number
@@ -176,6 +186,10 @@ export interface RuntimeNode {
   readonly cpuUnits: number
   readonly memoryMiB: number
   readonly address?: string
+  /** Whether it answers and takes tasks. */
+  readonly ready: boolean
+  /** Whether it takes no more than it has: a task that does not fit waits. */
+  readonly bounded: boolean
 }
 
 export interface LogLine {

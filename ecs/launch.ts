@@ -1,12 +1,17 @@
 /** From a task definition and what a caller overrides to the task a runtime runs; the only such place. */
 import type { ContainerOverride, TaskOverride } from '@aws-sdk/client-ecs'
-import type { ContainerSpec, TaskSpec } from '../cluster/runtime.ts'
+import type { ContainerSpec, TaskSpec, VolumeSpec } from '../cluster/runtime.ts'
 import { AwsFault } from '../gateway/core/fault.ts'
 import { containerSpec } from './container-spec.ts'
 import type { EnvironmentGroup } from './context.ts'
 import { invalidParameter } from './faults.ts'
 import type { TaskDefinitionBody } from './rows.ts'
-import { containerNamed, containersOf, has, requires } from './task-definition-rules/model.ts'
+import {
+  containerNamed,
+  containersOf,
+  requires,
+  type Volume,
+} from './task-definition-rules/model.ts'
 import { checkEphemeralGiB } from './task-definition-rules/resources.ts'
 import {
   checkTaskSize,
@@ -33,9 +38,11 @@ export interface Launch {
   /** Checked by `checkOverrides`. */
   readonly overrides?: TaskOverride | undefined
   readonly environment?: readonly EnvironmentGroup[] | undefined
+  /** The machine of the container instance it was placed on. */
+  readonly node?: string | undefined
 }
 
-/** The same launch gives the same task; what no runtime is told of, `unhonoured` says. */
+/** The same launch gives the same task; what no runtime is told of, unhonoured.ts says. */
 export function toTaskSpec(launch: Launch): TaskSpec {
   const { definition, overrides = {}, environment = [] } = launch
   const network = NETWORKS[definition.networkMode ?? 'bridge'] ?? 'bridge'
@@ -46,6 +53,7 @@ export function toTaskSpec(launch: Launch): TaskSpec {
     namespace: launch.namespace,
     labels: launch.labels,
     network,
+    ...(launch.node === undefined ? {} : { node: launch.node }),
     cpuUnits: parseCpuUnits(cpu ?? ''),
     memoryMiB: parseMemoryMiB(memory ?? ''),
     ephemeralStorageGiB: ephemeralStorage?.sizeInGiB,
@@ -53,10 +61,19 @@ export function toTaskSpec(launch: Launch): TaskSpec {
       const override = overrideOf(overrides, container.name)
       return furnished(containerSpec(container, override, definition, network), environment)
     }),
-    volumes: (definition.volumes ?? []).map(({ name = '', host }) => ({
-      name,
-      hostPath: host?.sourcePath,
-    })),
+    volumes: (definition.volumes ?? []).map(volumeSpec),
+  }
+}
+
+function volumeSpec({ name = '', host, efsVolumeConfiguration: efs }: Volume): VolumeSpec {
+  const { fileSystemId: id = '', rootDirectory = '/', authorizationConfig } = efs ?? {}
+  const accessPoint = authorizationConfig?.accessPointId
+  // Where an access point leads is EFS's knowledge: a folder of its name stands for it.
+  const directory = accessPoint === undefined ? rootDirectory : `/${accessPoint}`
+  return {
+    name,
+    hostPath: host?.sourcePath,
+    ...(efs && { fileSystem: { id, directory } }),
   }
 }
 
@@ -70,7 +87,8 @@ function furnished(spec: ContainerSpec, groups: readonly EnvironmentGroup[]): Co
   return { ...spec, environment: Object.fromEntries(entries) }
 }
 
-function overrideOf(overrides: TaskOverride, name: string | undefined): ContainerOverride {
+/** What a caller says of one container. */
+export function overrideOf(overrides: TaskOverride, name: string | undefined): ContainerOverride {
   const own = (overrides.containerOverrides ?? []).filter((each) => each.name === name)
   return Object.assign({}, ...own)
 }
@@ -78,27 +96,6 @@ function overrideOf(overrides: TaskOverride, name: string | undefined): Containe
 function taskSize(definition: TaskDefinitionBody, overrides: TaskOverride): TaskDefinitionBody {
   const { cpu = definition.cpu, memory = definition.memory } = overrides
   return { ...definition, cpu, memory }
-}
-
-/**
- * What of a launch is not done, one sentence each, for people: files, secrets and file systems that
- * live elsewhere in AWS.
- */
-export function unhonoured(definition: TaskDefinitionBody, overrides: TaskOverride = {}): string[] {
-  const sentences: string[] = []
-  for (const container of containersOf(definition)) {
-    const { name, environmentFiles, secrets } = container
-    if (has(environmentFiles) || has(overrideOf(overrides, name).environmentFiles)) {
-      sentences.push(`Environment files of container ${name} are not read.`)
-    }
-    if (has(secrets)) sentences.push(`Secrets of container ${name} are not resolved.`)
-  }
-  for (const { name, host, ...elsewhere } of definition.volumes ?? []) {
-    if (host === undefined && Object.keys(elsewhere).length > 0) {
-      sentences.push(`Volume ${name} is an empty folder that goes with the task.`)
-    }
-  }
-  return sentences
 }
 
 /** Faults: InvalidParameterException. */

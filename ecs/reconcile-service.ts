@@ -1,7 +1,8 @@
 /** One pass over one service: its rows go into the plan, what the plan says goes into the rows. */
 import type { EcsContext } from './context.ts'
 import { recordFailure } from './deployments.ts'
-import { instanceFor } from './operations/container-instances.ts'
+import { candidatesOf, needsOf, type Placed, placeTasks } from './instance-placement.ts'
+import { instancesFor } from './instances.ts'
 import { spread } from './placement.ts'
 import { planService } from './plan.ts'
 import { planTaskSets } from './plan-task-sets.ts'
@@ -12,9 +13,10 @@ import {
   MAX_SERVICE_EVENTS,
   type ServiceEventRow,
   type ServiceRow,
+  type TaskDefinitionRow,
   type TaskRow,
 } from './rows.ts'
-import { nameIn, tasksStarted } from './service-events.ts'
+import { nameIn, noPlace, tasksStarted } from './service-events.ts'
 import { launchTypeOf } from './service-rules.ts'
 import type { TargetRegistrar } from './targets.ts'
 import { newTask } from './task-factory.ts'
@@ -83,10 +85,7 @@ export function viewOf(
 }
 
 function instancesOf(context: EcsContext, cluster: ClusterRow): string[] {
-  instanceFor(context, cluster)
-  return [...context.rows.containerInstances.by('cluster', cluster.arn)]
-    .filter(({ status }) => status === 'ACTIVE')
-    .map(({ arn }) => arn)
+  return instancesFor(context, cluster).map(({ arn }) => arn)
 }
 
 function carryOut(
@@ -107,7 +106,9 @@ function carryOut(
   }
   for (const deployment of service.deployments) {
     const launches = plan.launches.filter(({ deploymentId }) => deploymentId === deployment.id)
-    const ids = launch(context, service, cluster, deployment, launches).map(({ id }) => id)
+    const { tasks, unable } = launch(context, service, cluster, deployment, launches)
+    const ids = tasks.map(({ id }) => id)
+    if (unable !== undefined) events.push(...newsOf(context, service, unable))
     if (ids.length > 0) events.unshift(tasksStarted(nameIn(service, deployment), ids))
   }
   if (service !== before) rows.services.put(service.arn, service)
@@ -120,23 +121,29 @@ function launch(
   cluster: ClusterRow,
   deployment: DeploymentRow,
   launches: readonly LaunchAction[],
-): TaskRow[] {
+): { readonly tasks: readonly TaskRow[]; readonly unable?: string } {
   const { rows } = context
   const definition = rows.taskDefinitions.get(deployment.taskDefinitionArn)
-  if (launches.length === 0 || !definition) return []
+  if (launches.length === 0 || !definition) return { tasks: [] }
   const launchType = launchTypeOf(deployment)
   const strategy = deployment.capacityProviderStrategy ?? []
   const providers = spread(strategy, launches.length, takenBy(context, service, deployment))
-  const instance = launchType === 'EC2' ? instanceFor(context, cluster)?.arn : undefined
-  return launches.map((action, index) => {
+  const placed =
+    launchType === 'EC2' && service.schedulingStrategy !== 'DAEMON'
+      ? placedOf(context, service, cluster, definition, launches.length)
+      : undefined
+  const [failure] = placed?.failures ?? []
+  const able = placed ? launches.slice(0, placed.instances.length) : launches
+  const tasks = able.map((action, index) => {
     const row = newTask(context, {
       cluster,
       definition,
       launchType,
       capacityProviderName: providers[index],
-      containerInstanceArn: action.containerInstanceArn ?? instance,
+      containerInstanceArn: action.containerInstanceArn ?? placed?.instances[index]?.arn,
       platformVersion: deployment.platformVersion,
       networkConfiguration: deployment.networkConfiguration,
+      placementConstraints: service.placementConstraints,
       enableExecuteCommand: service.enableExecuteCommand,
       enableECSManagedTags: service.enableECSManagedTags,
       propagateTags: service.propagateTags,
@@ -151,6 +158,25 @@ function launch(
     rows.tasks.put(row.arn, row)
     return row
   })
+  return { tasks, ...(failure && { unable: noPlace(service, failure.arn, failure.reason) }) }
+}
+
+function placedOf(
+  context: EcsContext,
+  service: ServiceRow,
+  cluster: ClusterRow,
+  definition: TaskDefinitionRow,
+  count: number,
+): Placed {
+  const { placementConstraints: constraints, placementStrategy: strategy } = service
+  const candidates = candidatesOf(context, instancesFor(context, cluster), service.arn)
+  return placeTasks(candidates, needsOf(definition.body), count, { constraints, strategy })
+}
+
+/** A message, unless it is the last that the service has: each look finds the same trouble. */
+function newsOf({ rows }: EcsContext, service: ServiceRow, message: string): string[] {
+  const last = [...rows.serviceEvents.by('service', service.arn)].at(-1)
+  return last?.message === message ? [] : [message]
 }
 
 /** Tasks by capacity provider: of the service, or of the task set, whose strategy is its own. */

@@ -7,6 +7,7 @@ import { messageOf } from '../gateway/core/fault.ts'
 import type { Change } from '../gateway/core/store.ts'
 import type { EcsContext } from './context.ts'
 import { recordFailure } from './deployments.ts'
+import { followAllNodes } from './instances.ts'
 import { KeyedQueue } from './keyed-queue.ts'
 import { addServiceEvents, reconcileService } from './reconcile-service.ts'
 import type { ServiceRow, TaskRow } from './rows.ts'
@@ -171,11 +172,21 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     const row = rows.tasks.get(accepted.get(state.id) ?? '')
     const definition = row && rows.taskDefinitions.get(row.taskDefinitionArn)
     if (row && definition) {
-      update(row, applyState(row, state, factsOf(definition), clock.now()))
+      update(row, onItsInstance(applyState(row, state, factsOf(definition), clock.now())))
     }
     const pending = store.pending()
     if (pending) pending.then(() => settle(state), noted)
     else settle(state)
+  }
+
+  /** Where the runtime chose the machine, its instance is known now. */
+  function onItsInstance(row: TaskRow): TaskRow {
+    const node = row.observed?.node
+    if (row.launchType !== 'EC2' || row.containerInstanceArn || node === undefined) return row
+    for (const instance of rows.containerInstances.by('cluster', row.clusterArn)) {
+      if (instance.node === node) return { ...row, containerInstanceArn: instance.arn }
+    }
+    return row
   }
 
   function settle(state: TaskState): void {
@@ -195,13 +206,23 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     if (before === after) return
     store.transact(() => {
       rows.tasks.put(after.arn, after)
-      if (after.lastStatus !== 'STOPPED') return
       const service = after.serviceArn ? rows.services.get(after.serviceArn) : undefined
+      if (service) tellOfPlace(service, before, after)
+      if (after.lastStatus !== 'STOPPED') return
       if (!service || !isFailure(after)) return
       const failed = recordFailure(service, after.deploymentId ?? '', clock.now())
       if (failed.service !== service) rows.services.put(service.arn, failed.service)
       addServiceEvents(context, failed.service, failed.events)
     })
+  }
+
+  /** Once, when it begins to wait: not for each task of a service, nor for each try. */
+  function tellOfPlace(service: ServiceRow, before: TaskRow, after: TaskRow): void {
+    const reason = after.observed?.unplaced
+    if (reason === undefined || before.observed?.unplaced !== undefined) return
+    const message = says.waitsForPlace(service, after, reason)
+    const last = [...rows.serviceEvents.by('service', service.arn)].at(-1)
+    if (last?.message !== message) addServiceEvents(context, service, [message])
   }
 
   function onChange(changes: readonly Change[]): void {
@@ -290,7 +311,10 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   function swept(): readonly string[] {
     try {
-      return store.transact(() => sweep(rows, clock.now()))
+      return store.transact(() => {
+        followAllNodes(context)
+        return sweep(rows, clock.now())
+      })
     } catch (thrown) {
       log.error(`old rows were not deleted: ${messageOf(thrown)}`)
       return []

@@ -265,6 +265,8 @@ export interface ContainerInstanceRow extends Owned {
   readonly status: 'ACTIVE' | 'DRAINING' | 'INACTIVE'
   /** Registered by the scheduler itself when an EC2 task was first asked for in its cluster. */
   readonly implicit: boolean
+  /** The runtime's name for its machine; absent: any of them. */
+  readonly node?: string
   readonly ec2InstanceId: string
   readonly cpuUnits: number
   readonly memoryMiB: number

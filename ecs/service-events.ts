@@ -43,6 +43,35 @@ export function cannotPlace(service: Named, reason: string): string {
   return `(service ${service.name}) was unable to place a task. Reason: ${reason}.`
 }
 
+/** While a task waits; EC2's words are of instances. */
+export function waitsForPlace(
+  service: Named,
+  { launchType }: Pick<TaskRow, 'launchType'>,
+  reason: string,
+): string {
+  const why = reason.replace(/\.$/, '')
+  return launchType === 'FARGATE' ? cannotPlace(service, why) : noInstance(service, why)
+}
+
+const SHORTAGES: Readonly<Record<string, string>> = {
+  'RESOURCE:CPU': 'has insufficient CPU units available',
+  'RESOURCE:MEMORY': 'has insufficient memory available',
+  'RESOURCE:PORTS': 'is already using a port required by your task',
+}
+
+/** No instance takes a task, so none is made; `reason` is what RunTask's failures would say. */
+export function noPlace(service: Named, instanceArn: string, reason: string): string {
+  const id = instanceArn.slice(instanceArn.lastIndexOf('/') + 1)
+  const shortage = SHORTAGES[reason]
+  if (id === '') return noInstance(service, 'No Container Instances were found in your cluster')
+  if (shortage === undefined) return noInstance(service, reason.replace(/\.$/, ''))
+  return noInstance(service, `The closest matching (container-instance ${id}) ${shortage}`)
+}
+
+function noInstance(service: Named, reason: string): string {
+  return `(service ${service.name}) was unable to place a task because no container instance met all of its requirements. Reason: ${reason}. For more information, see the Troubleshooting section of the Amazon ECS Developer Guide.`
+}
+
 export function targetsRegistered(service: Named, count: number, group: string): string {
   return `(service ${service.name}) registered ${count} targets in (target-group ${group})`
 }

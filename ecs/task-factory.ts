@@ -3,9 +3,9 @@ import type * as sdk from '@aws-sdk/client-ecs'
 import { arnOf } from '../gateway/core/arn.ts'
 import type { EcsContext, SubnetFacts } from './context.ts'
 import { platformUnknown } from './faults.ts'
-import { unhonoured } from './launch.ts'
 import { childArn } from './resolve.ts'
 import type { ClusterRow, ContainerRow, Tag, TaskDefinitionRow, TaskRow } from './rows.ts'
+import { unhonoured } from './unhonoured.ts'
 
 const FARGATE_PLATFORM = '1.4.0'
 const PLATFORM_VERSIONS: readonly string[] = ['LATEST', '1.4.0', '1.3.0', '1.2.0', '1.1.0', '1.0.0']
@@ -24,6 +24,7 @@ export interface TaskRequest {
   /** What EC2 knows of the subnets, where there is an EC2. */
   readonly subnets?: readonly SubnetFacts[] | undefined
   readonly overrides?: sdk.TaskOverride | undefined
+  readonly placementConstraints?: readonly sdk.PlacementConstraint[] | undefined
   readonly group?: string | undefined
   readonly startedBy?: string | undefined
   readonly enableExecuteCommand?: boolean | undefined
@@ -47,7 +48,7 @@ export function newTask(context: Pick<EcsContext, 'ids' | 'clock'>, request: Tas
   const fargate = request.launchType === 'FARGATE'
   const awsvpc = body.networkMode === 'awsvpc'
   const subnet = subnetOf(request)
-  const warnings = unhonoured(body, request.overrides)
+  const warnings = unhonoured(body, request.overrides, request.placementConstraints)
   const ephemeral = request.overrides?.ephemeralStorage ?? body.ephemeralStorage
   return {
     arn,

@@ -11,8 +11,9 @@ const facts = new WeakMap<TaskDefinitionRow, TaskFacts>()
 export function specOf(
   task: TaskRow,
   definition: TaskDefinitionRow,
-  { taskEnvironment }: Pick<EcsContext, 'taskEnvironment'>,
+  { rows, taskEnvironment }: Pick<EcsContext, 'rows' | 'taskEnvironment'>,
 ): TaskSpec {
+  const instance = rows.containerInstances.get(task.containerInstanceArn ?? '')
   const cluster = task.clusterArn.slice(task.clusterArn.lastIndexOf('/') + 1)
   const service = task.serviceArn?.slice(task.serviceArn.lastIndexOf('/') + 1)
   return toTaskSpec({
@@ -26,6 +27,7 @@ export function specOf(
     },
     definition: definition.body,
     overrides: task.overrides,
+    node: instance?.node,
     environment: taskEnvironment?.(task),
   })
 }

@@ -15,8 +15,9 @@ export const TASK_STATUSES: readonly TaskStatus[] = [
   'STOPPED',
 ]
 
+/** A task that waits for a machine stays as it began: PROVISIONING where it gets an interface. */
 const STATUS_OF: Readonly<Record<TaskState['phase'], TaskStatus>> = {
-  pending: 'PENDING',
+  pending: 'PROVISIONING',
   pulling: 'PENDING',
   running: 'RUNNING',
   stopping: 'STOPPING',
@@ -59,9 +60,9 @@ export function applyState(
     attachments: row.attachments.map((each) => attachmentOf(each, state)),
     healthStatus: healthOf(containers, facts),
     connectivityAtMs: row.connectivityAtMs ?? (state.phase === 'pending' ? undefined : nowMs),
-    pullStartedAtMs: state.pullStartedAtMs ?? row.pullStartedAtMs,
-    pullStoppedAtMs: state.pullStoppedAtMs ?? row.pullStoppedAtMs,
-    startedAtMs: row.startedAtMs ?? startOf(state, nowMs),
+    pullStartedAtMs: since(row, state.pullStartedAtMs) ?? row.pullStartedAtMs,
+    pullStoppedAtMs: since(row, state.pullStoppedAtMs) ?? row.pullStoppedAtMs,
+    startedAtMs: row.startedAtMs ?? since(row, startOf(state, nowMs)),
     stoppingAtMs: row.stoppingAtMs ?? (stopping ? (state.stoppingAtMs ?? nowMs) : undefined),
     observed: state,
     version: row.version + 1,
@@ -137,6 +138,11 @@ function stopped(row: TaskRow, state: TaskState, nowMs: number): TaskRow {
       : row.executionStoppedAtMs,
     stoppedAtMs: over ? (state.stoppedAtMs ?? nowMs) : undefined,
   }
+}
+
+/** Runtimes may count in whole seconds: nothing happens to a task before it was made. */
+function since({ createdAtMs }: TaskRow, atMs: number | undefined): number | undefined {
+  return atMs === undefined ? undefined : Math.max(createdAtMs, atMs)
 }
 
 function startOf(state: TaskState, nowMs: number): number | undefined {

@@ -70,7 +70,8 @@ function containerView(task: TaskRow, row: ContainerRow): Wire<sdk.Container> {
     runtimeId: row.runtimeId,
     lastStatus: row.lastStatus,
     exitCode: row.exitCode,
-    reason: row.reason,
+    // Gone once a machine takes the task: it is no fact about the container.
+    reason: row.reason ?? task.observed?.unplaced,
     networkBindings: [...row.networkBindings],
     networkInterfaces: [...row.networkInterfaces],
     healthStatus: row.healthStatus,

@@ -37,7 +37,9 @@ export class FakeRuntime implements TaskRuntime {
   readonly calls: Call[] = []
   /** What `start` was given. */
   believed: readonly BelievedTask[] = []
-  nodeList: readonly RuntimeNode[] = [{ name: 'fake-1', cpuUnits: 4096, memoryMiB: 16384 }]
+  nodeList: readonly RuntimeNode[] = [
+    { name: 'fake-1', cpuUnits: 4096, memoryMiB: 16384, ready: true, bounded: false },
+  ]
   healthNow: RuntimeHealth = { status: 'up', detail: 'as told' }
   closed = false
   readonly #now: () => number

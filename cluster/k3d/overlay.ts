@@ -68,6 +68,8 @@ function controlPlanePatch({ image, imageId, endpoint, owner, backend }: Overlay
     ...(pod ? { securityContext: pod } : {}),
     initContainers: [{ name: 'own-data', image, ...ownData }],
     containers: [{ name: 'kecs', image, env }],
+    // Agents may go; where the server is, the control plane is worth something.
+    nodeSelector: { 'node-role.kubernetes.io/control-plane': 'true' },
   })
 }
 

@@ -7,6 +7,7 @@ import type { StopCause, TaskSpec, TaskState } from '../runtime.ts'
 import { ANNOTATIONS } from './names.ts'
 import type { Pod } from './objects.ts'
 import { isOver, type Seen, type Sight, seenOf, timeOf } from './seen.ts'
+import { PLACEMENT_PATIENCE_MS, unplacedIn } from './waits.ts'
 
 export interface Decisions {
   /** Without a cause: it was asked for. */
@@ -64,7 +65,8 @@ export function judge(
       continue
     }
     const stop = decisions.stop ?? stopOf(task, sight, seen, before, nowMs)
-    const wakeAtMs = earliest([verdict?.wakeAtMs, ...seen.map((each) => each.healthDueMs)])
+    const dues = [placementDueMs(sight, nowMs), ...seen.map((each) => each.healthDueMs)]
+    const wakeAtMs = earliest([verdict?.wakeAtMs, ...dues])
     return {
       decisions: stop === decisions.stop ? decisions : { ...decisions, ...(stop ? { stop } : {}) },
       seen,
@@ -102,6 +104,8 @@ function stopOf(
 ): Decisions['stop'] {
   const lost = lossOf(sight, nowMs)
   if (lost) return lost
+  const refused = refusalOf(sight, nowMs)
+  if (refused) return refused
   const ended = task.containers.filter(({ essential, name }) => {
     return essential && seen.find((each) => each.name === name)?.progress === 'stopped'
   })
@@ -140,11 +144,30 @@ function lossOf(sight: Sight, nowMs: number): Decisions['stop'] {
   const why = status?.reason ?? ''
   if (LOSSES.has(why)) return lost(`${why}: ${status?.message ?? 'the pod was ended'}`)
   const deletedMs = timeOf(deletionTimestamp)
+  // Since Kubernetes 1.26: a node that went silent or was drained.
+  const moved = status?.conditions?.find(({ type }) => type === 'DisruptionTarget')
+  const reason = moved?.reason
+    ? `${moved.reason}: ${moved.message ?? ''}`
+    : `Pod ${namespace}/${name} was deleted.`
   if (deletedMs !== undefined) {
     const atMs = Math.min(nowMs, deletedMs - deletionGracePeriodSeconds * MS_PER_SECOND)
-    return lost(`Pod ${namespace}/${name} was deleted.`, atMs)
+    return lost(reason, atMs)
   }
-  return sight.gone ? lost(`Pod ${namespace}/${name} was deleted.`) : undefined
+  return sight.gone ? lost(reason) : undefined
+}
+
+function placementDueMs({ pod }: Sight, nowMs: number): number | undefined {
+  const unplaced = unplacedIn(pod, nowMs)
+  const dueMs = unplaced && unplaced.sinceMs + PLACEMENT_PATIENCE_MS
+  return dueMs !== undefined && dueMs > nowMs ? dueMs : undefined
+}
+
+/** No node took it for as long as a task may wait for one. */
+function refusalOf({ pod }: Sight, nowMs: number): Decisions['stop'] {
+  const unplaced = unplacedIn(pod, nowMs)
+  if (!unplaced || nowMs < unplaced.sinceMs + PLACEMENT_PATIENCE_MS) return undefined
+  const reason = `Timeout waiting for a node: ${unplaced.reason}`
+  return { atMs: nowMs, cause: { code: 'TaskFailedToStart', reason } }
 }
 
 /** Why a node would not take the pod at all. */

@@ -18,6 +18,7 @@ export const ANNOTATIONS = {
   namespace: 'kecs.dev/namespace',
   spec: 'kecs.dev/spec',
   decisions: 'kecs.dev/decisions',
+  fileSystem: 'kecs.dev/file-system',
 } as const
 
 /** Text as it is where it is a DNS label; else what can be kept of it, and a hash of all of it. */

@@ -20,17 +20,27 @@ const SCALES: Readonly<Record<string, number>> = {
 /** The machines with what tasks may have of each. */
 export async function readNodes(client: KubeClient): Promise<readonly RuntimeNode[]> {
   const { items } = await client.request<List<Node>>({ path: '/api/v1/nodes' })
-  return items.map(nodeOf)
+  return items.filter(takesTasks).map(nodeOf)
 }
 
-export function nodeOf({ metadata, status }: Node): RuntimeNode {
+/** Nodes that are kept for something else have taints of their own; the cluster's tell of trouble. */
+function takesTasks({ spec }: Node): boolean {
+  return !spec?.taints?.some(({ key, effect }) => {
+    return effect !== 'PreferNoSchedule' && !key.startsWith('node.kubernetes.io/')
+  })
+}
+
+export function nodeOf({ metadata, spec, status }: Node): RuntimeNode {
   const { cpu = '0', memory = '0' } = status?.allocatable ?? {}
   const address = status?.addresses?.find(({ type }) => type === 'InternalIP')?.address
+  const ready = status?.conditions?.find(({ type }) => type === 'Ready')
   return {
     name: metadata.name,
     cpuUnits: Math.floor(quantity(cpu) * UNITS_PER_CPU),
     memoryMiB: Math.floor(quantity(memory) / MIB),
     ...(address === undefined ? {} : { address }),
+    ready: ready?.status === 'True' && spec?.unschedulable !== true,
+    bounded: true,
   }
 }
 

@@ -54,6 +54,7 @@ export interface Pod {
       readonly status: string
       readonly reason?: string
       readonly message?: string
+      readonly lastTransitionTime?: string
     }[]
     readonly containerStatuses?: readonly ContainerStatus[]
   }
@@ -61,10 +62,20 @@ export interface Pod {
 
 export interface Node {
   readonly metadata: ObjectMeta
+  readonly spec?: {
+    readonly unschedulable?: boolean
+    readonly taints?: readonly { readonly key: string; readonly effect: string }[]
+  }
   readonly status?: {
+    readonly conditions?: readonly { readonly type: string; readonly status: string }[]
     readonly allocatable?: Readonly<Record<string, string>>
     readonly addresses?: readonly { readonly type: string; readonly address: string }[]
   }
+}
+
+export interface StorageClass {
+  readonly metadata: ObjectMeta
+  readonly provisioner: string
 }
 
 export interface List<T> {

@@ -1,5 +1,6 @@
 /** From a task to the pod that runs it. Pure: the same task gives the same pod. */
 import type {
+  V1Affinity,
   V1Container,
   V1EnvVar,
   V1Pod,
@@ -9,7 +10,8 @@ import type {
   V1Volume,
   V1VolumeMount,
 } from '@kubernetes/client-node'
-import type { ContainerSpec, HealthCheckSpec, TaskSpec } from '../runtime.ts'
+import type { ContainerSpec, HealthCheckSpec, TaskSpec, VolumeSpec } from '../runtime.ts'
+import { claimName } from './claims.ts'
 import {
   ANNOTATIONS,
   dnsLabel,
@@ -30,6 +32,12 @@ import { safeSysctls, userOf } from './unhonoured.ts'
 export const GATE_IMAGE = 'kecs.dev/waits/FOR-ITS-DEPENDENCIES'
 
 const MS_PER_SECOND = 1000
+/**
+ * A node that went silent gets its pods back if it speaks again so soon; Kubernetes' own five minutes
+ * are long for whoever waits for a service. It takes the node 40 s to count as silent.
+ */
+const NODE_SILENCE_S = 30
+const SILENT_NODES = ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable']
 const SHARED_MEMORY_VOLUME = 'kecs-shm'
 
 export interface PodOptions {
@@ -80,6 +88,11 @@ function podSpecOf(task: TaskSpec): V1PodSpec {
     terminationGracePeriodSeconds: Math.max(1, seconds(longestMs)),
     ...(hostname === undefined ? {} : { hostname: dnsLabel(hostname) }),
     ...(task.network === 'host' ? { hostNetwork: true } : {}),
+    ...(task.node === undefined ? {} : { affinity: onNode(task.node) }),
+    tolerations: SILENT_NODES.map((key) => ({
+      ...{ key, operator: 'Exists', effect: 'NoExecute' },
+      tolerationSeconds: NODE_SILENCE_S,
+    })),
     ...dnsOf(task),
     ...(aliases.length > 0
       ? { hostAliases: aliases.map((each) => ({ ip: each.ipAddress, hostnames: [each.hostname] })) }
@@ -87,6 +100,15 @@ function podSpecOf(task: TaskSpec): V1PodSpec {
     ...(sysctls.length > 0 ? { securityContext: { sysctls } } : {}),
     ...(volumes.length > 0 ? { volumes } : {}),
     containers: task.containers.map((each) => containerOf(each, task)),
+  }
+}
+
+/** By its name: the label of the host may say another. */
+function onNode(node: string): V1Affinity {
+  const matchFields = [{ key: 'metadata.name', operator: 'In', values: [node] }]
+  const nodeSelectorTerms = [{ matchFields }]
+  return {
+    nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms } },
   }
 }
 
@@ -108,7 +130,7 @@ function dnsOf({ network, containers }: TaskSpec): Partial<V1PodSpec> {
 function containerOf(container: ContainerSpec, task: TaskSpec): V1Container {
   const { entryPoint, command, workingDirectory, healthCheck } = container
   const resources = resourcesOf(container, task)
-  const mounts = mountsOf(container)
+  const mounts = mountsOf(container, task)
   const ports = portsOf(container, task)
   const security = securityOf(container)
   const env: V1EnvVar[] = Object.entries(container.environment).map(([name, value]) => ({
@@ -184,11 +206,7 @@ function securityOf(container: ContainerSpec): V1SecurityContext | undefined {
 }
 
 function volumesOf(task: TaskSpec): V1Volume[] {
-  const volumes: V1Volume[] = task.volumes.map(({ name, hostPath }) =>
-    hostPath === undefined
-      ? { name: dnsLabel(name), emptyDir: {} }
-      : { name: dnsLabel(name), hostPath: { path: hostPath, type: 'DirectoryOrCreate' } },
-  )
+  const volumes = task.volumes.map(volumeOf)
   const memory = (name: string, sizeMiB: number) =>
     volumes.push({ name, emptyDir: { medium: 'Memory', sizeLimit: `${sizeMiB}Mi` } })
   for (const { name, tmpfs = [], sharedMemoryMiB } of task.containers) {
@@ -198,12 +216,26 @@ function volumesOf(task: TaskSpec): V1Volume[] {
   return volumes
 }
 
-function mountsOf(container: ContainerSpec): V1VolumeMount[] {
-  const mounts: V1VolumeMount[] = container.mounts.map(({ volume, containerPath, readOnly }) => ({
-    name: dnsLabel(volume),
-    mountPath: containerPath,
-    ...(readOnly ? { readOnly } : {}),
-  }))
+function volumeOf({ name, hostPath, fileSystem }: VolumeSpec): V1Volume {
+  const own = { name: dnsLabel(name) }
+  if (hostPath !== undefined) {
+    return { ...own, hostPath: { path: hostPath, type: 'DirectoryOrCreate' } }
+  }
+  if (fileSystem === undefined) return { ...own, emptyDir: {} }
+  return { ...own, persistentVolumeClaim: { claimName: claimName(fileSystem.id) } }
+}
+
+function mountsOf(container: ContainerSpec, { volumes }: TaskSpec): V1VolumeMount[] {
+  const mounts: V1VolumeMount[] = container.mounts.map(({ volume, containerPath, readOnly }) => {
+    const { fileSystem } = volumes.find(({ name }) => name === volume) ?? {}
+    const subPath = fileSystem?.directory.replace(/^\/+|\/+$/g, '')
+    return {
+      name: dnsLabel(volume),
+      mountPath: containerPath,
+      ...(subPath ? { subPath } : {}),
+      ...(readOnly ? { readOnly } : {}),
+    }
+  })
   for (const [index, { containerPath, mountOptions }] of (container.tmpfs ?? []).entries()) {
     mounts.push({
       name: tmpfsVolume(container.name, index),

@@ -12,6 +12,7 @@ import {
   type TaskState,
 } from '../runtime.ts'
 import { backoffMs } from './backoff.ts'
+import { makeClaims } from './claims.ts'
 import { createKubeClient, type KubeClient, KubeFault } from './client.ts'
 import { deletePod, type Entry, podPath, TaskKeeper } from './keeper.ts'
 import { readLogs } from './logs.ts'
@@ -33,7 +34,7 @@ export interface KubernetesOptions {
 }
 
 const DEFAULT_INSTANCE = 'kecs'
-const NODES_EVERY_MS = 60_000
+const NODES_EVERY_MS = 15_000
 /** A watch that has been away for as long is down, not just degraded. */
 const DOWN_AFTER_MS = 30_000
 /**
@@ -182,8 +183,7 @@ class KubernetesRuntime implements TaskRuntime {
     const entry = this.#keeper.accept(spec, namespace, name, problem)
     if (problem !== undefined) return
     try {
-      await this.#namespace(namespace, spec.namespace)
-      this.#keeper.changed(await this.#post(entry, pod, spec.namespace))
+      this.#keeper.changed(await this.#post(entry, pod))
     } catch (thrown) {
       this.#keeper.forget(spec.id)
       // Where the server said no, it would again; else the caller tries again.
@@ -192,21 +192,25 @@ class KubernetesRuntime implements TaskRuntime {
     }
   }
 
-  async #post(entry: Entry, pod: object, namespace: string): Promise<Pod> {
-    const path = `/api/v1/namespaces/${entry.namespace}/pods`
+  /** The pod of a task, in its namespace and with the claims that it mounts. */
+  async #post(entry: Entry, pod: object): Promise<Pod> {
+    const { namespace, task } = entry
+    const path = `/api/v1/namespaces/${namespace}/pods`
+    const instance = this.#instance
     for (let tries = 1; ; tries++) {
       try {
+        await this.#namespace(namespace, task.namespace)
+        await makeClaims(this.#client, { namespace, instance }, task)
         return await this.#client.request<Pod>({ method: 'POST', path, body: pod })
       } catch (thrown) {
         if (!(thrown instanceof KubeFault)) throw thrown
         if (thrown.status === CONFLICT) return this.#client.request<Pod>({ path: podPath(entry) })
         if (thrown.status === NOT_FOUND && tries === 1) {
           // Somebody deleted the namespace.
-          this.#namespaces.delete(entry.namespace)
-          await this.#namespace(entry.namespace, namespace)
+          this.#namespaces.delete(namespace)
           continue
         }
-        const early = thrown.status === FORBIDDEN && thrown.message.includes('serviceaccount')
+        const early = thrown.status === FORBIDDEN && thrown.message.includes('service account')
         if (!early || tries === CREATE_TRIES || this.#closed) throw thrown
         await new Promise<void>((resolve) => {
           this.#clock.after(backoffMs(tries, CREATE_AGAIN_MS), resolve)

@@ -11,6 +11,7 @@ import type {
 import type { Judged } from './decisions.ts'
 import { isOver, type Seen, type Sight } from './seen.ts'
 import { unhonoured } from './unhonoured.ts'
+import { pullTimes, unplacedIn } from './waits.ts'
 
 const PHASES: readonly TaskPhase[] = ['pending', 'pulling', 'running', 'stopping', 'stopped']
 
@@ -36,6 +37,7 @@ export function stateOf(
     before?.cause ?? (before?.stoppingAtMs === undefined ? decisions.stop?.cause : undefined)
   const address = task.network === 'none' ? undefined : pod.status?.podIP
   const warnings = unhonoured(task)
+  const unplaced = phase === 'pending' ? unplacedIn(pod, nowMs)?.reason : undefined
   return {
     id: task.id,
     phase,
@@ -44,7 +46,9 @@ export function stateOf(
     ),
     ...(address === undefined ? {} : { address }),
     ...(pod.spec.nodeName === undefined ? {} : { node: pod.spec.nodeName }),
+    ...(unplaced === undefined ? {} : { unplaced }),
     ...(cause === undefined ? {} : { cause }),
+    ...pullTimes(pod, seen, before),
     ...(startedAtMs === undefined ? {} : { startedAtMs }),
     ...(stoppingAtMs === undefined ? {} : { stoppingAtMs }),
     ...(stopped ? { stoppedAtMs: before?.stoppedAtMs ?? endOf(seen, stoppingAtMs, nowMs) } : {}),

@@ -18,6 +18,12 @@ export function unhonoured(task: TaskSpec): string[] {
     shortcomings(container).map((text) => `Container ${container.name}: ${text}`),
   )
   if (task.network === 'none') sentences.push('Network none: its pod has a network all the same.')
+  for (const { name, fileSystem } of task.volumes) {
+    if (!fileSystem) continue
+    sentences.push(
+      `Volume ${name}: ${fileSystem.id} is a volume of this cluster's tasks alone, kept until its Kubernetes namespace is deleted.`,
+    )
+  }
   const names = new Set(task.containers.flatMap(({ hostname }) => hostname ?? []))
   if (names.size > 1) {
     sentences.push('Containers of a pod share one host name: the first that is set is taken.')

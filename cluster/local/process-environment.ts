@@ -73,6 +73,9 @@ export function warningsOf(spec: TaskSpec, bindHost: string): string[] {
   if (spec.network === 'task') {
     warnings.push(`the task has no address of its own; its ports are on ${bindHost}`)
   }
+  for (const { name, fileSystem } of spec.volumes) {
+    if (fileSystem) warnings.push(`volume ${name} is an empty folder that goes with the task`)
+  }
   for (const container of spec.containers) {
     const { name, image, mounts } = container
     warnings.push(`${name}: image ${image} is not used; the command runs on this machine`)

@@ -107,5 +107,7 @@ function nodeOf(bindHost: string): RuntimeNode {
     cpuUnits: availableParallelism() * CPU_UNITS_A_PROCESSOR,
     memoryMiB: Math.floor(totalmem() / MEBIBYTE),
     address: bindHost,
+    ready: true,
+    bounded: false,
   }
 }

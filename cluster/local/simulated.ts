@@ -19,7 +19,13 @@ const ACCEPT_MS = 20
 const PULL_MS = 150
 const START_MS = 50
 const STOP_MS = 50
-const NODE: RuntimeNode = { name: 'simulated', cpuUnits: 1_048_576, memoryMiB: 4_194_304 }
+const NODE: RuntimeNode = {
+  name: 'simulated',
+  cpuUnits: 1_048_576,
+  memoryMiB: 4_194_304,
+  ready: true,
+  bounded: false,
+}
 
 /** A runtime that only tells stories; tasks go on over a restart, by the clock, from their last state. */
 export function createSimulatedRuntime(options: SimulatedOptions): TaskRuntime {

@@ -3,6 +3,7 @@ import { AwsFault } from '../../gateway/core/fault.ts'
 import type { Call, Handler } from '../../gateway/core/provider.ts'
 import type { EcsContext } from '../context.ts'
 import { containerInstanceNotFound, invalidParameter } from '../faults.ts'
+import { isConnected, registerInstance } from '../instances.ts'
 import {
   activeCluster,
   childArn,
@@ -10,17 +11,16 @@ import {
   findContainerInstance,
   listPage,
 } from '../resolve.ts'
-import type { ClusterRow, ContainerInstanceRow, Wire } from '../rows.ts'
+import type { ContainerInstanceRow, TaskRow, Wire } from '../rows.ts'
 import { checkedTags } from '../tags.ts'
 
 const PAGE = { fallback: 100, max: 100 }
 const MAX_DESCRIBED = 100
 const MAX_UPDATED = 10
-const INSTANCE_ID_DIGITS = 17
 
 /**
  * Handlers of container instances. Each stands for a machine of the runtime; a cluster that is asked
- * for EC2 tasks and has none gets one by itself (`implicit`), so that such tasks run out of the box.
+ * for EC2 tasks and has none gets one for each (`implicit`), so that such tasks run out of the box.
  */
 export function containerInstanceHandlers(context: EcsContext): Record<string, Handler> {
   const { rows } = context
@@ -127,7 +127,7 @@ export function containerInstanceHandlers(context: EcsContext): Record<string, H
     let memory = row.memoryMiB
     for (const task of rows.tasks.by('instanceLive', row.arn)) {
       if (task.lastStatus === 'RUNNING') runningTasksCount++
-      else pendingTasksCount++
+      else if (isPending(task)) pendingTasksCount++
       cpu -= Number(task.cpu ?? 0)
       memory -= Number(task.memory ?? 0)
     }
@@ -139,7 +139,7 @@ export function containerInstanceHandlers(context: EcsContext): Record<string, H
       remainingResources: resources(cpu, memory),
       registeredResources: resources(row.cpuUnits, row.memoryMiB),
       status: row.status,
-      agentConnected: row.status !== 'INACTIVE',
+      agentConnected: row.status !== 'INACTIVE' && isConnected(context, row),
       runningTasksCount,
       pendingTasksCount,
       attributes: [...row.attributes],
@@ -158,46 +158,8 @@ export function containerInstanceHandlers(context: EcsContext): Record<string, H
   }
 }
 
-/**
- * The first ACTIVE instance of the cluster, registered here where it never had one; undefined when
- * all of them are draining.
- */
-export function instanceFor(
-  context: EcsContext,
-  cluster: ClusterRow,
-): ContainerInstanceRow | undefined {
-  const instances = context.rows.containerInstances.by('cluster', cluster.arn)
-  for (const row of instances) if (row.status === 'ACTIVE') return row
-  if (instances.size > 0) return undefined
-  return registerInstance(context, cluster, { implicit: true, attributes: [], tags: [] })
-}
-
-type Registration = Pick<ContainerInstanceRow, 'implicit' | 'attributes' | 'tags' | 'versionInfo'>
-
-function registerInstance(
-  context: EcsContext,
-  cluster: ClusterRow,
-  registration: Registration,
-): ContainerInstanceRow {
-  const { rows, ids, clock } = context
-  const [node] = context.nodes()
-  const id = ids.hex()
-  const row: ContainerInstanceRow = {
-    ...registration,
-    arn: childArn(cluster, 'container-instance', id),
-    account: cluster.account,
-    region: cluster.region,
-    id,
-    clusterArn: cluster.arn,
-    status: 'ACTIVE',
-    ec2InstanceId: `i-${ids.hex().slice(0, INSTANCE_ID_DIGITS)}`,
-    cpuUnits: node?.cpuUnits ?? 0,
-    memoryMiB: node?.memoryMiB ?? 0,
-    registeredAtMs: clock.now(),
-    version: 1,
-  }
-  rows.containerInstances.put(row.arn, row)
-  return row
+function isPending({ lastStatus }: TaskRow): boolean {
+  return lastStatus === 'PROVISIONING' || lastStatus === 'PENDING' || lastStatus === 'ACTIVATING'
 }
 
 function resources(cpu: number, memory: number): sdk.Resource[] {

@@ -3,6 +3,8 @@ import { AwsFault } from '../../gateway/core/fault.ts'
 import type { Call, Handler } from '../../gateway/core/provider.ts'
 import type { EcsContext, NetworkFacts } from '../context.ts'
 import { invalidParameter, serviceNotFound, taskNotFound } from '../faults.ts'
+import { candidatesOf, needsOf, placeTasks } from '../instance-placement.ts'
+import { instancesFor } from '../instances.ts'
 import { checkOverrides } from '../launch.ts'
 import { askNetwork, checkNetwork, normalNetwork } from '../network.ts'
 import { spread } from '../placement.ts'
@@ -29,7 +31,6 @@ import { checkedTags } from '../tags.ts'
 import { assertLaunchable } from '../task-definition-rules/launchable.ts'
 import { newTask } from '../task-factory.ts'
 import { taskView } from '../task-view.ts'
-import { instanceFor } from './container-instances.ts'
 import { startableTaskDefinition } from './task-definitions.ts'
 
 const PAGE = { fallback: 100, max: 100 }
@@ -79,7 +80,7 @@ export function taskHandlers(context: EcsContext): Record<string, Handler> {
     const capacity = checkedCapacity(cluster, input.launchType, input.capacityProviderStrategy)
     checkPlacement(capacity, input.placementConstraints, input.placementStrategy)
     checkLaunch(definition, input, launchTypeOf(capacity))
-    const { places, failures } = placesFor(input, cluster, capacity, count)
+    const { places, failures } = placesFor(input, cluster, definition, capacity, count)
     const tasks = places.map((place) => create(cluster, definition, input, place, facts))
     if (input.clientToken && tasks.length > 0) remember(input, cluster, tasks)
     return answer(tasks, failures)
@@ -89,39 +90,33 @@ export function taskHandlers(context: EcsContext): Record<string, Handler> {
   function placesFor(
     input: sdk.RunTaskCommandInput,
     cluster: ClusterRow,
+    definition: TaskDefinitionRow,
     capacity: Capacity,
     count: number,
   ) {
     const providers = spread(capacity.capacityProviderStrategy ?? [], count)
     const launchType = launchTypeOf(capacity)
-    const failures: sdk.Failure[] = []
     if (launchType !== 'EC2') {
       const places = Array.from({ length: count }, (_, index) => ({
         launchType,
         capacityProviderName: providers[index],
         instance: undefined,
       }))
-      return { places, failures }
+      return { places, failures: [] }
     }
-    const first = instanceFor(context, cluster)
-    if (!first) throw invalidParameter('No Container Instances were found in your cluster.')
-    const instances = [...rows.containerInstances.by('cluster', cluster.arn)].filter(
-      (each) => each.status === 'ACTIVE',
-    )
-    const distinct = (input.placementConstraints ?? []).some(
-      (constraint) => constraint.type === 'distinctInstance',
-    )
-    const fit = distinct ? Math.min(count, instances.length) : count
-    for (let index = fit; index < count; index++) {
-      const reason = 'DistinctInstance placement constraint unsatisfied.'
-      failures.push({ arn: first.arn, reason })
+    const instances = instancesFor(context, cluster)
+    if (instances.length === 0) {
+      throw invalidParameter('No Container Instances were found in your cluster.')
     }
-    const places = Array.from({ length: fit }, (_, index) => ({
+    const needs = needsOf(definition.body, input.overrides)
+    const rules = { constraints: input.placementConstraints, strategy: input.placementStrategy }
+    const placed = placeTasks(candidatesOf(context, instances), needs, count, rules)
+    const places = placed.instances.map((instance, index) => ({
       launchType,
       capacityProviderName: providers[index],
-      instance: instances[index % instances.length],
+      instance,
     }))
-    return { places, failures }
+    return { places, failures: placed.failures }
   }
 
   function start(input: sdk.StartTaskCommandInput, call: Call) {
@@ -198,6 +193,7 @@ export function taskHandlers(context: EcsContext): Record<string, Handler> {
       networkConfiguration: normalNetwork(input.networkConfiguration),
       subnets: facts?.subnets,
       overrides: input.overrides,
+      placementConstraints: (input as sdk.RunTaskCommandInput).placementConstraints,
       group: input.group,
       startedBy: input.startedBy,
       enableExecuteCommand: input.enableExecuteCommand,

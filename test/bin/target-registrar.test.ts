@@ -129,6 +129,28 @@ registrar(
   },
 )
 
+registrar(
+  'register: of an instance, a port that the host does not have by its own address',
+  (context) => {
+    const { world, ecs, registrar: made } = context
+    const group = world.putGroup('g', { targetType: 'instance' })
+    ecs.containerInstances.put(INSTANCE, instanceRow())
+    const tasks = [taskOf('a', '10.0.0.1', 80), taskOf('b', '10.0.0.2', 80)]
+    for (const { observed, ...row } of tasks) {
+      const bindIp = observed?.address ?? ''
+      const containers = (observed?.containers ?? []).map((each) => ({
+        ...each,
+        ports: each.ports.map((port) => ({ ...port, bindIp })),
+      }))
+      made.register(
+        { ...row, ...(observed && { observed: { ...observed, containers } }) },
+        behind(group),
+      )
+    }
+    assert.equal(targetsIn(context, group), ['10.0.0.1:80', '10.0.0.2:80'])
+  },
+)
+
 registrar('register: instances by their EC2 id and host port', (context) => {
   const { world, ecs, registrar: made } = context
   const group = world.putGroup('g', { targetType: 'instance' })

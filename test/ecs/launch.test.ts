@@ -1,9 +1,9 @@
 import type { NetworkMode, RegisterTaskDefinitionRequest, TaskOverride } from '@aws-sdk/client-ecs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { checkOverrides, toTaskSpec, unhonoured } from '../../ecs/launch.ts'
+import { checkOverrides, toTaskSpec } from '../../ecs/launch.ts'
 import { normaliseTaskDefinition } from '../../ecs/task-definition-rules/normalise.ts'
-import { ec2, fargate, faultOf, ROLE, web } from './definitions.ts'
+import { ec2, fargate, faultOf, web } from './definitions.ts'
 
 function specOf(input: RegisterTaskDefinitionRequest, overrides?: TaskOverride) {
   return toTaskSpec({
@@ -102,26 +102,16 @@ test('toTaskSpec: volumes are folders of the host or empty', () => {
   ])
 })
 
-test('unhonoured: files, secrets and remote volumes are named', () => {
-  const environmentFiles = [{ type: 's3' as const, value: 'arn:aws:s3:::bucket/a.env' }]
-  const definition = normaliseTaskDefinition(
-    ec2({
-      executionRoleArn: ROLE,
-      volumes: [{ name: 'efs', efsVolumeConfiguration: { fileSystemId: 'f' } }, { name: 'own' }],
-      containerDefinitions: [
-        web({ secrets: [{ name: 'A', valueFrom: 'a' }] }),
-        web({ name: 'b', environmentFiles }),
-        web({ name: 'c' }),
-      ],
-    }),
-  )
-  assert.equal(unhonoured(definition, { containerOverrides: [{ name: 'c', environmentFiles }] }), [
-    'Secrets of container web are not resolved.',
-    'Environment files of container b are not read.',
-    'Environment files of container c are not read.',
-    'Volume efs is an empty folder that goes with the task.',
-  ])
-  assert.equal(unhonoured(normaliseTaskDefinition(ec2())), [])
+test('toTaskSpec: EFS is a file system and a folder in it; an access point stands for its own', () => {
+  const volumeOf = (more: object) => {
+    const efsVolumeConfiguration = { fileSystemId: 'fs-1', ...more }
+    return specOf(ec2({ volumes: [{ name: 'v', efsVolumeConfiguration }] })).volumes[0]?.fileSystem
+  }
+  assert.equal(volumeOf({}), { id: 'fs-1', directory: '/' })
+  assert.equal(volumeOf({ rootDirectory: '/a' }), { id: 'fs-1', directory: '/a' })
+  const authorizationConfig = { accessPointId: 'fsap-1' }
+  const through = volumeOf({ authorizationConfig, transitEncryption: 'ENABLED' })
+  assert.equal(through, { id: 'fs-1', directory: '/fsap-1' })
 })
 
 const NONE =

@@ -174,6 +174,8 @@ pods('access: the control plane may do what it has to, and nothing else', async 
     ['get', 'pods --subresource=log'],
     ['create', 'namespaces'],
     ['list', 'nodes'],
+    ['create', 'persistentvolumeclaims'],
+    ['list', 'storageclasses'],
   ] as const) {
     assert.is(await may(verb, what), 'yes', `${verb} ${what}`)
   }
@@ -181,6 +183,7 @@ pods('access: the control plane may do what it has to, and nothing else', async 
     ['get', 'secrets'],
     ['create', 'pods --subresource=exec'],
     ['delete', 'namespaces'],
+    ['delete', 'persistentvolumeclaims'],
     ['create', 'deployments.apps'],
     ['update', 'nodes'],
     ['create', 'clusterrolebindings'],

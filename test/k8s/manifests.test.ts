@@ -169,10 +169,12 @@ test('Services: each leads to a port that the pod of its selector names', () => 
   assert.is(manifest('Service', 'balancers').spec?.clusterIP, 'None')
 })
 
-test('access: the rights are named one by one, in the core group alone, and none is to secrets', () => {
+test('access: the rights are named one by one, in the core group but for a list of classes, and none is to secrets', () => {
   const { rules = [] } = manifest('ClusterRole', 'kecs-controlplane')
   for (const { apiGroups, resources, verbs } of rules) {
-    assert.equal(apiGroups, [''])
+    const classes = resources.includes('storageclasses')
+    assert.equal(apiGroups, [classes ? 'storage.k8s.io' : ''])
+    if (classes) assert.equal([resources, verbs], [['storageclasses'], ['list']])
     for (const forbidden of ['*', 'secrets', 'deletecollection', 'escalate', 'impersonate']) {
       assert.not.ok([...resources, ...verbs].includes(forbidden), forbidden)
     }

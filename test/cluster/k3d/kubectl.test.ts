@@ -131,6 +131,11 @@ function patchesOf(spec: Partial<OverlaySpec>) {
   return { components: made.components, patches }
 }
 
+kubectl('kustomizationOf: the control plane stays where the server is, whatever agents do', () => {
+  const { nodeSelector } = patchesOf({}).patches[0].spec.template.spec
+  assert.equal(nodeSelector, { 'node-role.kubernetes.io/control-plane': 'true' })
+})
+
 kubectl('kustomizationOf: the image by name and id, so that a new one replaces pods', () => {
   const { components, patches } = patchesOf({})
   assert.equal(components, ['k8s/k3s-dns'])

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { dnsLabel } from '../../../cluster/kubernetes/names.ts'
@@ -134,6 +135,46 @@ if (skipped('tasks in a cluster')) {
       lines.map((each) => each.line),
       ['1000', '/tmp', '1', 'read-only', 'db', 'made'],
     )
+  })
+
+  check('a folder of the host outlives the tasks that mount it', async (watch) => {
+    const folder = `/tmp/kecs-${randomUUID()}`
+    const mounts = [{ volume: 'host', containerPath: '/data', readOnly: false }]
+    const volumes = [{ name: 'host', hostPath: folder }]
+    await watch.world.runtime.run({
+      ...taskOf('t1', { ...sh('echo kept > /data/note'), mounts }),
+      volumes,
+    })
+    const { node } = await watch.reach('t1', 'stopped')
+    assert.ok(node)
+    const line = 'cat /data/note; rm /data/note'
+    await watch.world.runtime.run({ ...taskOf('t2', { ...sh(line), mounts }), volumes, node })
+    await watch.reach('t2', 'stopped')
+    const lines = await linesOf(watch.world.runtime, 't2')
+    assert.equal(
+      lines.map((each) => each.line),
+      ['kept'],
+    )
+  })
+
+  check('a task that no node takes says why, and stops when it is asked to', async (watch) => {
+    await watch.world.runtime.run(taskOf('t1', { ...sh('exit 0'), memoryMiB: 8_000_000 }))
+    await watch.when('t1', ({ unplaced }) => unplaced !== undefined)
+    assert.match(
+      watch.state('t1').unplaced ?? '',
+      /^RESOURCE:MEMORY: 0\/\d+ nodes are available: .*Insufficient memory\.$/,
+    )
+    await watch.world.runtime.stop('t1')
+    const { cause, containers } = await watch.reach('t1', 'stopped')
+    assert.equal([cause, containers[0]?.exitCode], [undefined, undefined])
+  })
+
+  check('times of the pull lie between the placement and the start', async (watch) => {
+    await watch.world.runtime.run(taskOf('t1', sh('exit 0')))
+    const state = await watch.reach('t1', 'stopped')
+    const { pullStartedAtMs = 0, pullStoppedAtMs = 0, startedAtMs = 0 } = state
+    assert.ok(pullStartedAtMs > 0 && pullStartedAtMs <= pullStoppedAtMs)
+    assert.is(pullStoppedAtMs, startedAtMs)
   })
 
   check('remove: right after stop takes the pod away once it has stopped', async (watch, world) => {

@@ -6,11 +6,12 @@ import {
   namespaceName,
   sortLabels,
 } from '../../../cluster/kubernetes/names.ts'
-import { nodeOf, quantity } from '../../../cluster/kubernetes/nodes.ts'
+import { nodeOf, quantity, readNodes } from '../../../cluster/kubernetes/nodes.ts'
 import { GATE_IMAGE, podOf } from '../../../cluster/kubernetes/pod.ts'
 import { unhonoured } from '../../../cluster/kubernetes/unhonoured.ts'
 import type { ContainerSpec, TaskSpec } from '../../../cluster/runtime.ts'
 import { taskOf } from '../../runtime-watch.ts'
+import { FakeClient } from './fake-client.ts'
 
 const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
 const OPTIONS = { instance: 'me' }
@@ -84,6 +85,12 @@ pods('podOf: a task without wishes', () => {
       automountServiceAccountToken: false,
       enableServiceLinks: false,
       terminationGracePeriodSeconds: 10,
+      tolerations: ['not-ready', 'unreachable'].map((trouble) => ({
+        key: `node.kubernetes.io/${trouble}`,
+        operator: 'Exists',
+        effect: 'NoExecute',
+        tolerationSeconds: 30,
+      })),
       containers: [
         {
           name: 'c0',
@@ -235,6 +242,15 @@ pods('podOf: names and addresses of hosts', () => {
   assert.equal(spec.dnsConfig, { nameservers: ['10.0.0.2'], searches: ['corp.test'] })
 })
 
+pods('node: a task that was placed goes there and nowhere else', () => {
+  const [term] =
+    podSpecOf({ ...taskOf('t1', {}), node: 'n2' }).affinity?.nodeAffinity
+      ?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? []
+  const matchFields = [{ key: 'metadata.name', operator: 'In', values: ['n2'] }]
+  assert.equal(term, { matchFields })
+  assert.is(podSpecOf(taskOf('t1', {})).affinity, undefined)
+})
+
 pods('unhonoured: each thing that a pod cannot do is said', () => {
   const task: TaskSpec = {
     ...taskOf('t1', {
@@ -270,9 +286,33 @@ nodes('nodeOf: what tasks may have, in units and MiB', () => {
       { type: 'Hostname', address: 'n1' },
       { type: 'InternalIP', address: '10.0.0.3' },
     ],
+    conditions: [{ type: 'Ready', status: 'True' }],
   }
   const wanted = { name: 'n1', cpuUnits: 1536, memoryMiB: 16_384, address: '10.0.0.3' }
-  assert.equal(nodeOf({ metadata: { name: 'n1' }, status }), wanted)
+  const node = { metadata: { name: 'n1' }, status }
+  assert.equal(nodeOf(node), { ...wanted, ready: true, bounded: true })
+  assert.not(nodeOf({ ...node, spec: { unschedulable: true } }).ready)
+  assert.not(nodeOf({ metadata: { name: 'n1' } }).ready)
+})
+
+nodes('readNodes: those kept for something else are no machines for tasks', async () => {
+  const tainted = (name: string, key: string, effect: string) => ({
+    metadata: { name },
+    spec: { taints: [{ key, effect }] },
+  })
+  const client = new FakeClient()
+  client.answers = [
+    {
+      metadata: {},
+      items: [
+        tainted('control', 'node-role.kubernetes.io/control-plane', 'NoSchedule'),
+        tainted('silent', 'node.kubernetes.io/unreachable', 'NoExecute'),
+        tainted('unloved', 'example.test/old', 'PreferNoSchedule'),
+      ],
+    },
+  ]
+  const names = (await readNodes(client)).map(({ name }) => name)
+  assert.equal(names, ['silent', 'unloved'])
 })
 
 nodes('quantity: each suffix that the API server writes, and 0 for what is none', () => {
