@@ -233,4 +233,12 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   })
 }
 const [mode = 'all', filter = ''] = process.argv.slice(2)
-process.exit(await main(mode, filter))
+try {
+  process.exitCode = await main(mode, filter)
+} catch (thrown) {
+  // Such as a cluster that could not be made.
+  console.log(thrown)
+  told({ passed: 0, failed: 1, skipped: 0 })
+  process.exitCode = 1
+}
+process.exit()
