@@ -166,8 +166,9 @@ remains() {
   docker volume ls -q --filter "label=k3d.cluster=$name"
   # The node's own have no label.
   docker volume ls -q | grep -Fxf "$work/volumes"
-  # kubectl's cache and empty folders may stay.
-  find "$HOME/.kecs" "$HOME/.k3d" "$HOME/.kube" "$TMPDIR" -path '*/.kube/cache' -prune -o ! -type d -print
+  # kubectl's cache, empty folders and what k3d leaves of /etc/hosts are not ours.
+  find "$HOME/.kecs" "$HOME/.k3d" "$HOME/.kube" "$TMPDIR" -path '*/.kube/cache' -prune -o \
+    ! -type d ! -name 'k3d-hostsfile-*' -print
 }
 docker inspect --format '{{range .Mounts}}{{if eq .Type "volume"}}{{println .Name}}{{end}}{{end}}' \
   "k3d-$name-server-0" | grep . >"$work/volumes"
