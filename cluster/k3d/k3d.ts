@@ -8,7 +8,7 @@ import {
   parseClusters,
   renderExtraPorts,
 } from './clusters.ts'
-import { ProgramFault, type RunOptions, runProgram, type Surroundings } from './program.ts'
+import { type RunOptions, runProgram, type Surroundings } from './program.ts'
 
 export interface PortMapping {
   /** Of this machine. */
@@ -49,27 +49,16 @@ export interface K3d {
 
 const QUICK_MS = 30_000
 const STOP_MS = 120_000
-/** Others make and delete clusters at the same time. */
-const LOOKS = 5
 
 export function createK3d(surroundings: Surroundings): K3d {
   const k3d = (args: readonly string[], timeoutMs: number, more: Partial<RunOptions> = {}) =>
     runProgram('k3d', args, { ...surroundings, timeoutMs, ...more })
   const docker = (args: readonly string[]) =>
     runProgram('docker', args, { ...surroundings, timeoutMs: QUICK_MS })
-  const look = async () => {
+  const all = async () => {
     const found = await docker(['ps', '--all', '--quiet', '--filter', 'label=k3d.cluster'])
     const ids = found.split('\n').filter((id) => id !== '')
     return ids.length === 0 ? [] : parseClusters(await docker(['inspect', ...ids]))
-  }
-  const all = async () => {
-    for (let looks = 1; ; looks++) {
-      try {
-        return await look()
-      } catch (error) {
-        if (looks === LOOKS || !isGone(error)) throw error
-      }
-    }
   }
   return {
     async version() {
@@ -107,11 +96,6 @@ export function createK3d(surroundings: Surroundings): K3d {
       await k3d(['kubeconfig', 'write', name, ...flags, ...quiet], QUICK_MS)
     },
   }
-}
-
-/** Whether docker was asked of a container that had been there when it listed them. */
-function isGone(error: unknown): boolean {
-  return error instanceof ProgramFault && /no such (object|container)/i.test(error.output)
 }
 
 function withLines(onLine: ((line: string) => void) | undefined): Partial<RunOptions> {
