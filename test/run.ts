@@ -1,7 +1,8 @@
 /**
- * Runs the tests: `all` (linter and format, Node, Deno), `node` or `deno`, with an optional part of
- * a file name to run only those. A process a file: no test sees another file's globals, a file that
- * hangs is killed, and one that runs no test counts as failed (uvu passes it silently).
+ * Runs the tests: `all` (linter and format, Node, Deno), `node`, `deno`, or `e2e` (those that take a
+ * real k3d), with an optional part of a file name to run only those. A process a file: no test sees
+ * another file's globals, a file that hangs is killed, and one that runs no test counts as failed
+ * (uvu passes it silently).
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readdirSync } from 'node:fs'
@@ -9,9 +10,13 @@ import { createRequire } from 'node:module'
 import { availableParallelism } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import process from 'node:process'
+import { deleteClustersOf, isCheap, needsCluster, sharedCluster } from './k8s/e2e.ts'
+import { reasonToSkip } from './k8s/k3d.ts'
 import { root } from './root.ts'
 
 const FILE_TIMEOUT_MS = 180_000
+/** Such a file makes images and clusters, and waits for what AWS's own waiters wait for. */
+const REAL_FILE_TIMEOUT_MS = 600_000
 
 interface Outcome {
   readonly passed: number
@@ -25,6 +30,9 @@ interface Job {
   readonly command: string
   readonly args: readonly string[]
   readonly count: (output: string, code: number | null) => Omit<Outcome, 'output'>
+  readonly env?: Readonly<Record<string, string>>
+  /** It may make k3d clusters named after its process, which go with it. */
+  readonly isReal?: boolean
 }
 
 function testFiles(folder: string, ending: string): string[] {
@@ -116,37 +124,46 @@ function run(job: Job): Promise<Outcome> {
   return new Promise((done) => {
     const child = spawn(job.command, job.args, {
       cwd: root,
-      env: { ...process.env, DENO_NO_UPDATE_CHECK: '1', NO_COLOR: '1', FORCE_COLOR: '0' },
+      env: { ...process.env, ...QUIET, ...job.env },
       stdio: ['ignore', 'pipe', 'pipe'],
       // A group of its own: what a test started is killed with it.
       detached: true,
     })
     running.add(child)
     const chunks: string[] = []
+    const timeoutMs = job.isReal ? REAL_FILE_TIMEOUT_MS : FILE_TIMEOUT_MS
     const timer = setTimeout(() => {
-      chunks.push(`\nkilled: still running after ${FILE_TIMEOUT_MS / 1000} s\n`)
+      chunks.push(`\nkilled: still running after ${timeoutMs / 1000} s\n`)
       killGroup(child)
-    }, FILE_TIMEOUT_MS)
+    }, timeoutMs)
     child.stdout.on('data', (chunk) => chunks.push(String(chunk)))
     child.stderr.on('data', (chunk) => chunks.push(String(chunk)))
-    child.on('close', (code) => {
+    child.on('close', async (code) => {
       clearTimeout(timer)
       running.delete(child)
+      if (job.isReal && code !== 0) chunks.push(await deleteClustersOf(child.pid))
       const output = chunks.join('')
       done({ ...job.count(output, code), output })
     })
   })
 }
 
-async function main(mode: string, filter: string): Promise<number> {
-  const jobs: Job[] = []
-  if (mode === 'all') jobs.push(lintJob())
-  if (mode !== 'deno') jobs.push(...nodeJobs(filter))
-  if (mode !== 'node') jobs.push(...denoJobs(filter))
-  const sum = { passed: 0, failed: 0, skipped: 0 }
+const QUIET = { DENO_NO_UPDATE_CHECK: '1', NO_COLOR: '1', FORCE_COLOR: '0' }
+
+interface Sum {
+  passed: number
+  failed: number
+  skipped: number
+}
+
+let isInterrupted = false
+
+/** Runs jobs, so many at a time, and tells of each as it ends. */
+async function runAll(jobs: readonly Job[], atOnce: number): Promise<Sum> {
+  const sum: Sum = { passed: 0, failed: 0, skipped: 0 }
   const queue = [...jobs]
   async function work(): Promise<void> {
-    for (let job = queue.shift(); job; job = queue.shift()) {
+    for (let job = queue.shift(); job && !isInterrupted; job = queue.shift()) {
       const begun = Date.now()
       const outcome = await run(job)
       sum.passed += outcome.passed
@@ -160,17 +177,68 @@ async function main(mode: string, filter: string): Promise<number> {
       else if (outcome.skipped) console.log(reasonsIn(outcome.output))
     }
   }
-  await Promise.all(Array.from({ length: Math.max(1, availableParallelism()) }, work))
-  const skipped = sum.skipped ? `, ${sum.skipped} skipped` : ''
-  console.log(`\n${sum.passed} passed, ${sum.failed} failed${skipped}`)
-  return sum.failed === 0 && sum.passed > 0 ? 0 : 1
+  await Promise.all(Array.from({ length: Math.max(1, atOnce) }, work))
+  return sum
+}
+
+function told({ passed, failed, skipped }: Sum): void {
+  console.log(`\n${passed} passed, ${failed} failed${skipped ? `, ${skipped} skipped` : ''}`)
+}
+
+async function main(mode: string, filter: string): Promise<number> {
+  if (mode === 'e2e') return real(filter)
+  const jobs: Job[] = []
+  if (mode === 'all') jobs.push(lintJob())
+  if (mode !== 'deno') jobs.push(...nodeJobs(filter))
+  if (mode !== 'node') jobs.push(...denoJobs(filter))
+  const sum = await runAll(jobs, availableParallelism())
+  told(sum)
+  return sum.failed === 0 && sum.passed > 0 && !isInterrupted ? 0 : 1
+}
+
+/** One after the other: a k3d cluster takes the whole of a small machine. */
+async function real(filter: string): Promise<number> {
+  process.env.KECS_TEST_K3D = '1'
+  const reason = await reasonToSkip()
+  if (reason !== undefined) {
+    console.log(`skipped: ${reason}`)
+    told({ passed: 0, failed: 0, skipped: 0 })
+    return 0
+  }
+  const jobs = [
+    ...nodeJobs(filter).filter(({ label }) => needsCluster(label)),
+    ...denoJobs(filter).filter(({ label }) => isCheap(label)),
+  ]
+  const shared = jobs.some(({ label }) => isCheap(label)) ? await sharedCluster() : undefined
+  try {
+    const sum = await runAll(
+      jobs.map((job) => ({
+        ...job,
+        isReal: true,
+        env: isCheap(job.label) ? (shared?.env ?? {}) : {},
+      })),
+      1,
+    )
+    told(sum)
+    return sum.failed === 0 && sum.passed > 0 && !isInterrupted ? 0 : 1
+  } finally {
+    await shared?.delete()
+  }
 }
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
+    isInterrupted = true
     for (const child of running) killGroup(child)
-    process.exit(1)
   })
 }
 const [mode = 'all', filter = ''] = process.argv.slice(2)
-process.exit(await main(mode, filter))
+try {
+  process.exitCode = await main(mode, filter)
+} catch (thrown) {
+  // Such as a cluster that could not be made.
+  console.log(thrown)
+  told({ passed: 0, failed: 1, skipped: 0 })
+  process.exitCode = 1
+}
+process.exit()

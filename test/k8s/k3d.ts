@@ -72,7 +72,8 @@ export async function reasonToSkip(): Promise<string | undefined> {
     try {
       await run(program, rest)
     } catch (thrown) {
-      return thrown instanceof Error ? thrown.message : String(thrown)
+      const [why] = String(thrown instanceof Error ? thrown.message : thrown).split('\n')
+      return `${program} cannot be used here (${why})`
     }
   }
   return undefined
@@ -97,6 +98,9 @@ export async function buildImage(tag: string): Promise<void> {
 export interface Cluster {
   readonly apiPort: number
   readonly adminPort: number
+  /** A file, and the name of the context in it. */
+  readonly kubeconfig: string
+  readonly context: string
   kubectl(args: readonly string[], options?: RunOptions): Promise<string>
   importImage(tag: string): Promise<void>
   /** Applies manifests of `k8s/` with what a test changes in them. */
@@ -115,6 +119,8 @@ export async function createCluster(): Promise<Cluster> {
   const cluster: Cluster = {
     apiPort,
     adminPort,
+    kubeconfig,
+    context: `k3d-${name}`,
     kubectl,
     async importImage(tag) {
       // k3d tells of a failure, and ends with 0 all the same.
