@@ -150,7 +150,8 @@ export async function createCluster(): Promise<Cluster> {
   }
 }
 
-function freePort(): Promise<number> {
+/** A port that nobody listens at, a moment ago. */
+export function freePort(): Promise<number> {
   return new Promise((resolve) => {
     const server = createServer()
     server.listen(0, '127.0.0.1', () => {
