@@ -110,7 +110,11 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   }
 
   async function stopTask(row: TaskRow): Promise<void> {
-    if (!accepted.has(row.id)) return update(row, neverStarted(row, clock.now()))
+    if (!accepted.has(row.id)) {
+      // A launch whose answer never came may take place yet.
+      void forget(row.id, 'stop first')
+      return update(row, neverStarted(row, clock.now()))
+    }
     if (askedToStop.has(row.id)) return
     deregisterTargets(row)
     // Whoever still gets an answer from it gets it whole; its last request wakes us.
@@ -280,12 +284,17 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     for (const state of [...unsettled.values()]) onState(state)
     lookAtAll()
     const gone = swept()
-    for (const id of gone) {
-      runtime.remove(id).catch((thrown: unknown) => {
-        log.warn(`a stopped task was not removed: ${messageOf(thrown)}`, { id })
-      })
-    }
+    for (const id of gone) void forget(id)
     sweepTimer = clock.after(SWEEP_EVERY_MS, runSweep)
+  }
+
+  async function forget(id: string, stopFirst?: 'stop first'): Promise<void> {
+    try {
+      if (stopFirst) await asked('stop the task', runtime.stop(id))
+      await asked('forget the task', runtime.remove(id))
+    } catch (thrown) {
+      log.warn(`a stopped task was not removed: ${messageOf(thrown)}`, { id })
+    }
   }
 
   function swept(): readonly string[] {
