@@ -245,11 +245,12 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     const known = new Set(truth.map(({ id }) => id))
     const remembered = new Set([...rows.tasks.all()].map(({ id }) => id))
     for (const { row } of believed) if (!known.has(row.id)) missing(row)
-    for (const state of truth) {
-      if (accepted.has(state.id)) onState(state)
+    const orphans = truth.filter(({ id, phase }) => {
       // The logs of one that stopped last until its row goes.
-      else if (state.phase !== 'stopped' || !remembered.has(state.id)) await dropOrphan(state)
-    }
+      return !accepted.has(id) && (phase !== 'stopped' || !remembered.has(id))
+    })
+    await Promise.all(orphans.map(dropOrphan))
+    for (const state of truth) if (accepted.has(state.id)) onState(state)
     stopListening.push(
       store.onChange(onChange),
       targets.onChange((arn) => onTask(arn, rows.tasks.get(arn))),
@@ -269,8 +270,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   async function dropOrphan(state: TaskState): Promise<void> {
     log.warn('the runtime has a task that nobody knows: it is stopped', { id: state.id })
-    await asked('stop an orphan', runtime.stop(state.id))
-    await asked('remove an orphan', runtime.remove(state.id))
+    await forget(state.id, 'stop first')
   }
 
   function lookAtAll(): void {

@@ -5,6 +5,7 @@ import * as assert from 'uvu/assert'
 import {
   agree,
   CONTROL_PLANE,
+  controlPlanePid,
   createInstance,
   define,
   type Instance,
@@ -117,12 +118,9 @@ faults(
 )
 
 /** Ends the control plane as the power would: no signal that it could heed. */
-async function killProcess({ node, kubectl }: Instance): Promise<void> {
-  const path = '{.items[0].status.containerStatuses[?(@.name=="kecs")].containerID}'
-  const id = await kubectl('get', 'pod', ...CONTROL_PLANE, '-o', `jsonpath=${path}`)
-  const inspect = ['inspect', '-o', 'go-template', '--template', '{{.info.pid}}']
-  const crictl = ['exec', node, 'crictl', ...inspect, id.replace('containerd://', '')]
-  await run('docker', ['exec', node, 'kill', '-9', (await run('docker', crictl)).trim()])
+async function killProcess(instance: Instance): Promise<void> {
+  const pid = await controlPlanePid(instance)
+  await run('docker', ['exec', instance.node, 'kill', '-9', pid])
 }
 
 const KILLS: Readonly<Record<string, (instance: Instance) => Promise<unknown>>> = {

@@ -186,3 +186,12 @@ export async function agree(instance: Instance): Promise<void> {
     )
   }, 20_000)
 }
+
+/** The control plane's process, as its node counts. */
+export async function controlPlanePid({ node, kubectl }: Instance): Promise<string> {
+  const path = '{.items[0].status.containerStatuses[?(@.name=="kecs")].containerID}'
+  const id = await kubectl('get', 'pod', ...CONTROL_PLANE, '-o', `jsonpath=${path}`)
+  const inspect = ['inspect', '-o', 'go-template', '--template', '{{.info.pid}}']
+  const crictl = ['exec', node, 'crictl', ...inspect, id.replace('containerd://', '')]
+  return (await run('docker', crictl)).trim()
+}

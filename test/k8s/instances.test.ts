@@ -109,7 +109,7 @@ instances(
     await steady(two, 'web', 2)
     await agree(one)
     await agree(two)
-    const ids = (await tasksOf(one)).map(idOf)
+    const ids = (await tasksOf(one)).map(idOf).sort()
     assert.not.ok((await tasksOf(two)).some((task) => ids.includes(idOf(task))))
     const listed = JSON.parse((await user.kecs('cluster', 'list', '--json')).stdout)
     const ours = listed.filter(({ name }: { name: string }) => [one.name, two.name].includes(name))
@@ -126,7 +126,7 @@ instances(
     assert.not.ok(existsSync(dataOf(user, two.name)))
     assert.not.ok(existsSync(join(user.home, `.k3d/kubeconfig-${two.name}.yaml`)))
     await agree(one)
-    assert.equal((await tasksOf(one)).map(idOf), ids)
+    assert.equal((await tasksOf(one)).map(idOf).sort(), ids)
   },
 )
 
