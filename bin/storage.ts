@@ -75,6 +75,11 @@ export function balancingDirOf(dataDir: string): string {
   return join(dataDir, BALANCING_FOLDER)
 }
 
+/** Whether a file only says who has a data directory open, be it the one that a pod is held back by. */
+export function isLock(name: string): boolean {
+  return name === 'flock' || name.startsWith('lock')
+}
+
 /** Deletes kecs's own files in a data directory that no kecs uses; how many there were. */
 export async function emptyDataDir(dir: string): Promise<number> {
   if (!existsSync(join(dir, 'format.json'))) return 0

@@ -43,6 +43,6 @@ export default command({
 
 function render({ name, deleted, dataDir, dataDeleted }: Stopped): string {
   const cluster = deleted ? `The k3d cluster ${name} is gone.` : `There is no k3d cluster ${name}.`
-  if (dataDeleted) return `${cluster} So is the data in ${dataDir}.\n`
+  if (dataDeleted) return `${cluster} The data in ${dataDir} was deleted.\n`
   return `${cluster} ${existsSync(dataDir) ? `Its data stays in ${dataDir}.` : 'It has no data.'}\n`
 }

@@ -5,6 +5,7 @@ import type { ClusterSpec } from '../../cluster/k3d/k3d.ts'
 import { UserError } from '../output.ts'
 import type { Progress } from '../progress.ts'
 import { DEFAULT_ADMIN_PORT, DEFAULT_API_PORT } from '../settings.ts'
+import { isLock } from '../storage.ts'
 import type { Deadline } from './deadline.ts'
 import { refuseTakenPorts, type WantedPort } from './host-ports.ts'
 import { defaultDataDir, kubeconfigPath } from './instance.ts'
@@ -185,7 +186,7 @@ function prepareDataDir(dir: string): void {
     mkdirSync(dir, { recursive: true })
     const names = readdirSync(dir)
     if (names.length === 0 || names.includes('format.json')) return
-    if (names.every((name) => name.startsWith('lock') || name.startsWith('format.json'))) return
+    if (names.every((name) => isLock(name) || name.startsWith('format.json'))) return
   } catch (error) {
     throw new UserError(
       `the data directory ${dir} cannot be used.`,

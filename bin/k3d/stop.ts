@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Cluster } from '../../cluster/k3d/clusters.ts'
 import { UserError } from '../output.ts'
 import type { Progress } from '../progress.ts'
-import { emptyDataDir } from '../storage.ts'
+import { emptyDataDir, isLock } from '../storage.ts'
 import { refuseForeign } from './ensure-cluster.ts'
 import { defaultDataDir, kubeconfigPath } from './instance.ts'
 import type { Tools } from './tools.ts'
@@ -64,7 +64,7 @@ async function deleteCluster(name: string, tools: Tools, progress: Progress): Pr
 /** Files of kecs only; the directory itself where nothing else is in it. */
 async function deleteData(dir: string): Promise<void> {
   await emptyDataDir(dir)
-  const rest = (await readdir(dir)).filter((name) => name.startsWith('lock'))
+  const rest = (await readdir(dir)).filter(isLock)
   for (const name of rest) await rm(join(dir, name), { force: true })
   try {
     await rmdir(dir)

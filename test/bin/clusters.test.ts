@@ -76,6 +76,17 @@ clusters('stop-v2: the cluster and its kubeconfig go, the data stays', async (co
   assert.is(again.stdout, `There is no k3d cluster kecs. Its data stays in ${dataDir}.\n`)
 })
 
+clusters('stop-v2 --delete-data: nothing is left of a directory of its own', async (context) => {
+  const { run, dataDir } = context
+  writeFileSync(join(dataDir, 'format.json'), '{"format":1}')
+  for (const name of ['journal-000001.jsonl', 'lock-000002', 'flock']) {
+    writeFileSync(join(dataDir, name), '')
+  }
+  const { stdout } = await run('stop-v2', '--delete-data')
+  assert.is(stdout, `The k3d cluster kecs is gone. The data in ${dataDir} was deleted.\n`)
+  assert.not.ok(existsSync(dataDir))
+})
+
 clusters('stop-v2 --delete-data: files of kecs go, others stay', async ({ run, dataDir }) => {
   writeFileSync(join(dataDir, 'format.json'), '{"format":1}')
   writeFileSync(join(dataDir, 'mine.txt'), '')
