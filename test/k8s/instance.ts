@@ -94,9 +94,11 @@ export async function createInstance(
   }
   try {
     await instance.start()
-    await ecs.createCluster({ clusterName: SHOP })
+    await eventually(() => ecs.createCluster({ clusterName: SHOP }))
     return instance
   } catch (thrown) {
+    // uvu says nothing of what a hook throws.
+    console.error(thrown)
     await instance.delete()
     throw thrown
   }
