@@ -111,7 +111,11 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   }
 
   async function stopTask(row: TaskRow): Promise<void> {
-    if (!accepted.has(row.id)) return update(row, neverStarted(row, clock.now()))
+    if (!accepted.has(row.id)) {
+      // A launch whose answer never came may take place yet.
+      void forget(row.id, 'stop first')
+      return update(row, neverStarted(row, clock.now()))
+    }
     if (askedToStop.has(row.id)) return
     deregisterTargets(row)
     // Whoever still gets an answer from it gets it whole; its last request wakes us.
@@ -262,11 +266,12 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     const known = new Set(truth.map(({ id }) => id))
     const remembered = new Set([...rows.tasks.all()].map(({ id }) => id))
     for (const { row } of believed) if (!known.has(row.id)) missing(row)
-    for (const state of truth) {
-      if (accepted.has(state.id)) onState(state)
+    const orphans = truth.filter(({ id, phase }) => {
       // The logs of one that stopped last until its row goes.
-      else if (state.phase !== 'stopped' || !remembered.has(state.id)) await dropOrphan(state)
-    }
+      return !accepted.has(id) && (phase !== 'stopped' || !remembered.has(id))
+    })
+    await Promise.all(orphans.map(dropOrphan))
+    for (const state of truth) if (accepted.has(state.id)) onState(state)
     stopListening.push(
       store.onChange(onChange),
       targets.onChange((arn) => onTask(arn, rows.tasks.get(arn))),
@@ -286,8 +291,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   async function dropOrphan(state: TaskState): Promise<void> {
     log.warn('the runtime has a task that nobody knows: it is stopped', { id: state.id })
-    await asked('stop an orphan', runtime.stop(state.id))
-    await asked('remove an orphan', runtime.remove(state.id))
+    await forget(state.id, 'stop first')
   }
 
   function lookAtAll(): void {
@@ -301,12 +305,17 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     for (const state of [...unsettled.values()]) onState(state)
     lookAtAll()
     const gone = swept()
-    for (const id of gone) {
-      runtime.remove(id).catch((thrown: unknown) => {
-        log.warn(`a stopped task was not removed: ${messageOf(thrown)}`, { id })
-      })
-    }
+    for (const id of gone) void forget(id)
     sweepTimer = clock.after(SWEEP_EVERY_MS, runSweep)
+  }
+
+  async function forget(id: string, stopFirst?: 'stop first'): Promise<void> {
+    try {
+      if (stopFirst) await asked('stop the task', runtime.stop(id))
+      await asked('forget the task', runtime.remove(id))
+    } catch (thrown) {
+      log.warn(`a stopped task was not removed: ${messageOf(thrown)}`, { id })
+    }
   }
 
   function swept(): readonly string[] {

@@ -3,7 +3,6 @@ import type {
   ContainerState,
   LogLine,
   LogQuery,
-  RuntimeFault,
   RuntimeHealth,
   RuntimeNode,
   StopCause,
@@ -45,7 +44,7 @@ export class FakeRuntime implements TaskRuntime {
   readonly #now: () => number
   readonly #held = new Map<string, Held>()
   readonly #logs = new Map<string, LogLine[]>()
-  readonly #faults = new Map<Call['name'], RuntimeFault[]>()
+  readonly #faults = new Map<Call['name'], Error[]>()
   readonly #outbox: TaskState[] = []
   #sending = false
   #onState: ((state: TaskState) => void) | undefined
@@ -103,7 +102,7 @@ export class FakeRuntime implements TaskRuntime {
   }
 
   /** The next calls of that name throw these, one each, and have no effect. */
-  failNext(name: Call['name'], ...faults: readonly RuntimeFault[]): void {
+  failNext(name: Call['name'], ...faults: readonly Error[]): void {
     this.#faults.set(name, [...(this.#faults.get(name) ?? []), ...faults])
   }
 

@@ -111,11 +111,19 @@ function stopOf(
   })
   const ends = ended.flatMap(({ name }) => seen.find((each) => each.name === name) ?? [])
   // Those that never came to run first: a task fails to start even if another ended meanwhile.
-  const first = ends.find((each) => each.startedAtMs === undefined) ?? ends[0]
+  const first =
+    ends.find(({ startedAtMs, unseen }) => startedAtMs === undefined && !unseen) ??
+    ends.find(({ unseen }) => !unseen) ??
+    ends[0]
   if (!first) return undefined
   const atMs = first.finishedAtMs ?? nowMs
   const rejected = rejectionOf(sight)
   if (rejected) return { atMs, cause: { code: 'TaskFailedToStart', reason: rejected } }
+  if (first.unseen) {
+    const { nodeName = '' } = sight.pod.spec
+    const what = `Node ${nodeName} was restarted or lost container ${first.name}`
+    return { atMs, cause: { code: 'Lost', reason: `${what}; how it ended is not known.` } }
+  }
   const ran = first.startedAtMs !== undefined || before?.startedAtMs !== undefined
   if (ran) return { atMs, cause: ESSENTIAL_EXITED }
   const { reason } = first

@@ -43,6 +43,8 @@ const LOOK_AGAIN_MS = 1000
 export class TaskKeeper implements PodEvents {
   readonly #options: KeeperOptions
   readonly #entries = new Map<string, Entry>()
+  /** Those given up while the server owed an answer: their pods may come all the same. */
+  readonly #doubted = new Map<string, Entry>()
   readonly #outbox: TaskState[] = []
   #onState: ((state: TaskState) => void) | undefined
   #sending = false
@@ -105,6 +107,7 @@ export class TaskKeeper implements PodEvents {
       failure === undefined ? undefined : { reason: failure, atMs: nowMs },
     )
     const entry = this.#entryOf(task, { metadata: { namespace, name: pod } }, podlessState(task))
+    this.#doubted.delete(task.id)
     this.#send(entry.sent)
     if (failure !== undefined) this.#tell(entry, state)
     return entry
@@ -115,6 +118,28 @@ export class TaskKeeper implements PodEvents {
     entry?.wake?.cancel()
     this.#entries.delete(id)
     if (entry) this.#tellWaiters(entry)
+  }
+
+  /** Forgets one whose making was not answered; its caller tries again or disowns it. */
+  doubt(entry: Entry): void {
+    this.forget(entry.task.id)
+    this.#doubted.set(entry.task.id, entry)
+  }
+
+  /** Nobody tries again to make this one: whenever its pod comes it is deleted. */
+  async disown(id: string): Promise<void> {
+    const entry = this.#doubted.get(id)
+    if (!entry) return
+    entry.unwanted = true
+    await this.#discard(entry)
+  }
+
+  /** Forgets a stopped task with its pod; one that was asked to stop once it has stopped. */
+  async remove(entry: Entry): Promise<void> {
+    const stopped = entry.sent.phase === 'stopped'
+    if (!stopped && !entry.decisions.stop) return
+    entry.unwanted = true
+    if (stopped) await this.#discard(entry)
   }
 
   /** Asked by the caller: no cause. */
@@ -137,8 +162,11 @@ export class TaskKeeper implements PodEvents {
   }
 
   changed(pod: Pod): void {
-    const entry = this.#entries.get(taskIdOf(pod))
+    const id = taskIdOf(pod)
+    const entry = this.#entries.get(id)
+    const doubted = this.#doubted.get(id)
     if (entry) this.#see(entry, pod)
+    else if (doubted?.unwanted) void this.#discard(doubted)
   }
 
   gone(pod: Pod): void {
@@ -247,7 +275,8 @@ export class TaskKeeper implements PodEvents {
 
   #wakeAt(entry: Entry, atMs: number | undefined): void {
     entry.wake?.cancel()
-    if (atMs === undefined) delete entry.wake
+    const isOurs = this.#entries.get(entry.task.id) === entry
+    if (atMs === undefined || !isOurs) delete entry.wake
     else {
       const delayMs = atMs - this.#options.clock.now()
       entry.wake = this.#options.clock.after(delayMs, () => this.#look(entry))
@@ -278,12 +307,24 @@ export class TaskKeeper implements PodEvents {
     }
   }
 
+  /** Deletes the pod and forgets the task; tried again until the server does it. */
   async #discard(entry: Entry): Promise<void> {
-    this.forget(entry.task.id)
-    await deletePod(this.#options.client, entry).catch((thrown: unknown) => {
+    if (entry.acting) return
+    entry.acting = true
+    try {
+      await deletePod(this.#options.client, entry)
+      this.forget(entry.task.id)
+    } catch (thrown) {
+      entry.failures++
       const reason = thrown instanceof Error ? thrown.message : String(thrown)
-      this.#options.warn('a stopped pod was not deleted', { id: entry.task.id, reason })
-    })
+      this.#options.warn('a stopped pod was not deleted; it is tried again', {
+        id: entry.task.id,
+        reason,
+      })
+      this.#wakeAt(entry, this.#options.clock.now() + backoffMs(entry.failures))
+    } finally {
+      entry.acting = false
+    }
   }
 
   #tell(entry: Entry, state: TaskState): void {
@@ -315,7 +356,7 @@ export function podPath({ namespace, pod }: Pick<Entry, 'namespace' | 'pod'>): s
 }
 
 /** At once and for good; one that is gone already is no fault. */
-export async function deletePod(
+async function deletePod(
   client: KubeClient,
   entry: Pick<Entry, 'namespace' | 'pod'>,
 ): Promise<void> {

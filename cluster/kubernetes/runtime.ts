@@ -14,7 +14,7 @@ import {
 import { backoffMs } from './backoff.ts'
 import { makeClaims } from './claims.ts'
 import { createKubeClient, type KubeClient, KubeFault } from './client.ts'
-import { deletePod, type Entry, podPath, TaskKeeper } from './keeper.ts'
+import { type Entry, podPath, TaskKeeper } from './keeper.ts'
 import { readLogs } from './logs.ts'
 import { ANNOTATIONS, LABELS, labelValue, MANAGED_BY } from './names.ts'
 import { readNodes } from './nodes.ts'
@@ -118,14 +118,8 @@ class KubernetesRuntime implements TaskRuntime {
 
   async remove(id: string): Promise<void> {
     const entry = this.#keeper.entry(id)
-    if (!entry) return
-    if (entry.sent.phase !== 'stopped') {
-      // Whoever asked for its end and wants it gone does not come back for it.
-      if (entry.decisions.stop) entry.unwanted = true
-      return
-    }
-    await deletePod(this.#client, entry)
-    this.#keeper.forget(id)
+    if (entry) await this.#keeper.remove(entry)
+    else await this.#keeper.disown(id)
   }
 
   async *logs(id: string, query: LogQuery): AsyncIterable<LogLine> {
@@ -185,9 +179,12 @@ class KubernetesRuntime implements TaskRuntime {
     try {
       this.#keeper.changed(await this.#post(entry, pod))
     } catch (thrown) {
-      this.#keeper.forget(spec.id)
       // Where the server said no, it would again; else the caller tries again.
-      if (!(thrown instanceof KubeFault) || thrown.status >= 500) throw thrown
+      if (!(thrown instanceof KubeFault) || thrown.status >= 500) {
+        this.#keeper.doubt(entry)
+        throw thrown
+      }
+      this.#keeper.forget(spec.id)
       throw new RuntimeFault(thrown.reason || 'KubernetesFault', thrown.message, { cause: thrown })
     }
   }

@@ -16,6 +16,8 @@ export interface Seen extends Ordered {
   /** Its image is the gate: kubelet will not start it, and stops it if it runs. */
   readonly gated: boolean
   readonly finishedAtMs?: number
+  /** It ended, and nobody saw how: its node went down, or containerd did. */
+  readonly unseen?: boolean
   readonly reason?: string
   readonly runtimeId?: string
   readonly imageDigest?: string
@@ -32,6 +34,8 @@ export interface Sight {
 
 const MIN_PROBE_MS = 1000
 const NEVER_RAN = new Set(['StartError', 'ContainerCannotRun'])
+/** containerd's word, and kubelet's, for a container that is gone and left no exit code. */
+const UNSEEN = new Set(['Unknown', 'ContainerStatusUnknown'])
 const PULL_TROUBLE = new Set([
   'ErrImagePull',
   'ImagePullBackOff',
@@ -108,14 +112,16 @@ function idsOf(status: ContainerStatus | undefined): Pick<Seen, 'runtimeId' | 'i
   }
 }
 
-function endOf(ended: Terminated): Pick<Seen, 'progress' | 'exitCode' | 'reason'> {
+function endOf(ended: Terminated): Partial<Seen> & Pick<Seen, 'progress'> {
   const { reason = '', message = '', exitCode } = ended
   if (NEVER_RAN.has(reason)) {
     return { progress: 'stopped', reason: `CannotStartContainerError: ${message}` }
   }
+  const unseen = UNSEEN.has(reason)
   // Without an id no process was ever seen to end: the code is kubelet's invention.
-  if (ended.containerID === undefined) return { progress: 'stopped' }
+  if (ended.containerID === undefined) return { progress: 'stopped', ...(unseen && { unseen }) }
   const times = { startedAtMs: timeOf(ended.startedAt), finishedAtMs: timeOf(ended.finishedAt) }
+  if (unseen) return { progress: 'stopped', unseen, ...times }
   return {
     progress: 'stopped',
     exitCode,

@@ -156,6 +156,7 @@ export async function createCluster(): Promise<Cluster> {
   }
 }
 
+/** A port that nobody listens at, a moment ago. */
 export function freePort(): Promise<number> {
   return new Promise((resolve) => {
     const server = createServer()

@@ -77,6 +77,22 @@ states('OOMKilled: told as ECS tells it', () => {
   assert.is(container?.exitCode, 137)
 })
 
+states('Unknown: a container whose end nobody saw was lost, and no code is made up for it', () => {
+  // As containerd tells of what was gone when it started again, and kubelet of what it cannot find.
+  for (const reason of ['Unknown', 'ContainerStatusUnknown']) {
+    const pod = podWith(one, [ended(255, reason)], { phase: 'Failed' })
+    const { state } = look(one, pod)
+    assert.is(state.containers[0]?.exitCode, undefined)
+    assert.equal(state.cause, {
+      code: 'Lost',
+      reason: 'Node node-1 was restarted or lost container c0; how it ended is not known.',
+    })
+  }
+  const both = taskOf('t1', {}, {})
+  const { state } = look(both, podWith(both, [ended(255, 'Unknown'), ended(3)]))
+  assert.is(state.cause?.code, 'EssentialContainerExited')
+})
+
 states('StartError: the task fails to start, and nothing ever exited', () => {
   const { state } = look(one, podWith(one, [ended(128, 'StartError', 'exec: no such file')]))
   assert.is(state.cause?.code, 'TaskFailedToStart')

@@ -9,7 +9,7 @@ import type { TaskState } from '../../../cluster/runtime.ts'
 import { FakeClock } from '../../fake-clock.ts'
 import { taskOf } from '../../runtime-watch.ts'
 import { FakeClient, settle } from './fake-client.ts'
-import { NOW, podWith, running } from './pods.ts'
+import { ended, NOW, podWith, running } from './pods.ts'
 
 const task = taskOf('t1', {})
 const listOf = (version: string, ...items: Pod[]) => ({
@@ -195,6 +195,52 @@ keepers('stop: what is decided while a call is under way is done after it', asyn
   await settle()
   assert.match(JSON.stringify(client.requests[1]?.body), GATE_IMAGE)
   keeper.close()
+})
+
+keepers(
+  'remove: a pod that the server does not delete is deleted later, and only then forgotten',
+  async () => {
+    const { client, clock, keeper, warnings, begin } = keeperWorld()
+    keeper.adopt([podWith(task, [ended(0)], { phase: 'Succeeded' })], new Map())
+    begin()
+    clock.advance(0)
+    client.answers = [new Error('no answer'), {}]
+    const entry = keeper.entry('t1')
+    assert.ok(entry)
+    await keeper.remove(entry)
+    assert.equal([client.requests.length, warnings.length], [1, 1])
+    assert.is(keeper.entry('t1'), entry)
+    clock.advance(200)
+    await settle()
+    assert.equal(
+      client.requests.map(({ method }) => method),
+      ['DELETE', 'DELETE'],
+    )
+    assert.is(keeper.entry('t1'), undefined)
+  },
+)
+
+keepers('doubt: a pod whose making was not answered is deleted once nobody wants it', async () => {
+  const { client, keeper, begin } = keeperWorld()
+  begin()
+  const { namespace = '', name } = runningPod('5').metadata
+  const entry = () => keeper.accept(task, namespace, name)
+  keeper.doubt(entry())
+  keeper.changed(runningPod('5'))
+  assert.is(client.requests.length, 0, 'whoever wants it may come back for it')
+  keeper.doubt(entry())
+  client.answers = [new KubeFault(404, '', 'not yet')]
+  await keeper.disown('t1')
+  assert.is(client.requests.length, 1)
+  keeper.changed(runningPod('6'))
+  await settle()
+  assert.equal(
+    client.requests.map(({ method, path }) => [method, path.endsWith(name)]),
+    [
+      ['DELETE', true],
+      ['DELETE', true],
+    ],
+  )
 })
 
 keepers('adopt: what was decided before a restart is in the pod', () => {
