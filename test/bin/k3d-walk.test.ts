@@ -1,11 +1,10 @@
 /** The commands on a real k3d, in the order in which a user meets them. */
 import { existsSync } from 'node:fs'
-import type { AddressInfo } from 'node:net'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import process from 'node:process'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { freePort } from '../free-port.ts'
 import { reasonToSkip, run } from '../k8s/k3d.ts'
 import { answerOf, type Banner, Workshop } from './program.ts'
 
@@ -13,16 +12,6 @@ import { answerOf, type Banner, Workshop } from './program.ts'
 const NAME = `kecs-walk-${process.pid}`
 
 const walk = suite('kecs on a real k3d')
-
-function freePort(): Promise<number> {
-  return new Promise((done) => {
-    const server = createServer()
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo
-      server.close(() => done(port))
-    })
-  })
-}
 
 /** Docker, k3d and kubectl of this machine, with what tells k3d which images it takes. */
 function surroundings(): Record<string, string> {

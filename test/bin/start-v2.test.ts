@@ -6,6 +6,7 @@ import process from 'node:process'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { FakePrograms, type FakeWorld, fakeWorld, inspected } from '../cluster/k3d/fake-programs.ts'
+import { freePort } from '../free-port.ts'
 import { Workshop } from './program.ts'
 
 interface World {
@@ -35,13 +36,6 @@ function listen(servers: Server[], port = 0): Promise<number> {
   return new Promise((done) => {
     server.listen(port, '127.0.0.1', () => done((server.address() as AddressInfo).port))
   })
-}
-
-async function freePort(): Promise<number> {
-  const servers: Server[] = []
-  const port = await listen(servers)
-  await new Promise((done) => servers[0]?.close(done))
-  return port
 }
 
 async function worldOf({ fakes, home }: World, more: Partial<FakeWorld> = {}): Promise<FakeWorld> {

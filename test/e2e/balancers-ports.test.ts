@@ -6,9 +6,10 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { createLogger } from '../../gateway/core/log.ts'
 import { FakeClock } from '../fake-clock.ts'
+import { freePort } from '../free-port.ts'
 import { startTestGateway, type TestGateway } from '../harness.ts'
 import { ask } from './balancers-client.ts'
-import { freePort, until } from './balancers-world.ts'
+import { until } from './balancers-world.ts'
 
 interface Context {
   readonly kecs: TestGateway

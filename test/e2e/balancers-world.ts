@@ -1,12 +1,9 @@
-/** KECS as a process of its own with tasks as processes, and both SDKs' clients of it. */
-
-import type { AddressInfo } from 'node:net'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import process from 'node:process'
 import * as ecs from '@aws-sdk/client-ecs'
 import * as elb from '@aws-sdk/client-elastic-load-balancing-v2'
 import { type Banner, local, type Program, Workshop } from '../bin/program.ts'
+import { freePort } from '../free-port.ts'
 import { root } from '../root.ts'
 
 export const CLUSTER = 'balanced'
@@ -26,15 +23,6 @@ export function commandOf(name: string): string[] {
         join(root, `test/e2e/${name}.ts`),
       ]
     : [process.execPath, join(root, `dist/test/e2e/${name}.js`)]
-}
-
-/** A port that nobody has now. */
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }
 
 /** Asks until the answer is as wanted; the answer. */

@@ -4,7 +4,8 @@ import process from 'node:process'
 import { ECS, type Service, type Task } from '@aws-sdk/client-ecs'
 import * as assert from 'uvu/assert'
 import { type Ended, Workshop } from '../bin/program.ts'
-import { eventually, freePort, run } from './k3d.ts'
+import { freePort } from '../free-port.ts'
+import { eventually, run } from './k3d.ts'
 
 const IMAGE = 'busybox:1.35'
 const OURS = ['-l', 'app.kubernetes.io/managed-by=kecs']

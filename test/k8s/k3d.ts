@@ -1,11 +1,11 @@
 /** A real k3d cluster for tests, where this machine can have one. */
 import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { freePort } from '../free-port.ts'
 import { root } from '../root.ts'
 
 const COMMAND_TIMEOUT_MS = 120_000
@@ -154,15 +154,4 @@ export async function createCluster(): Promise<Cluster> {
     await cluster.delete()
     throw thrown
   }
-}
-
-/** A port that nobody listens at, a moment ago. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer()
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' ? (address?.port ?? 0) : 0))
-    })
-  })
 }

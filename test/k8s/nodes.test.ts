@@ -5,7 +5,8 @@ import * as elbv2 from '@aws-sdk/client-elastic-load-balancing-v2'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Workshop } from '../bin/program.ts'
-import { eventually, freePort, reasonToSkip, run } from './k3d.ts'
+import { freePort } from '../free-port.ts'
+import { eventually, reasonToSkip, run } from './k3d.ts'
 
 // Node.js and Deno may run it at the same time.
 const NAME = `kecs-nodes-${process.pid}`

@@ -1,8 +1,6 @@
 /** A real Traefik before the endpoint of a real k3d cluster, put there and taken away by start-v2. */
 import { Buffer } from 'node:buffer'
 import { randomBytes } from 'node:crypto'
-import type { AddressInfo } from 'node:net'
-import { createServer } from 'node:net'
 import process from 'node:process'
 import { gzipSync } from 'node:zlib'
 import * as elbv2 from '@aws-sdk/client-elastic-load-balancing-v2'
@@ -13,6 +11,7 @@ import { WebSocket } from 'ws'
 import { answerOf, type Banner, Workshop } from '../bin/program.ts'
 import { ask } from '../e2e/balancers-client.ts'
 import { presign } from '../e2e/sigv4.ts'
+import { freePort } from '../free-port.ts'
 import { eventually, reasonToSkip, run } from './k3d.ts'
 import { SECRET, type SignedStore, startSignedStore } from './signed-store.ts'
 
@@ -32,16 +31,6 @@ interface World {
 }
 
 const traefik = suite<World>('Traefik before kecs on k3d')
-
-function freePort(): Promise<number> {
-  return new Promise((done) => {
-    const server = createServer()
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo
-      server.close(() => done(port))
-    })
-  })
-}
 
 async function start(world: World, ...flags: string[]): Promise<World['banner']> {
   const { shop, env, address, store } = world
