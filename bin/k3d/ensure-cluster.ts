@@ -15,7 +15,7 @@ import type { Tools } from './tools.ts'
 export const API_NODE_PORT = 30_566
 export const ADMIN_NODE_PORT = 30_081
 /** Where nodes have the data directory, as the manifests have it. */
-const NODE_DATA_DIR = '/var/lib/kecs'
+export const NODE_DATA_DIR = '/var/lib/kecs'
 const LOOPBACK = '127.0.0.1'
 
 /** What is fixed when a cluster is made, of one that runs. */
@@ -179,13 +179,17 @@ function refuseDifferent(cluster: Cluster, options: ClusterOptions): void {
   }
 }
 
+/** What a start may leave there that was interrupted; Docker writes beside a file and renames. */
+export const PASSING_ARCHIVE = /^(image-[0-9a-f]{4,12}\.tar|\.docker_temp_.*)$/
+const OURS = new RegExp(`^(lock|format\\.json)|${PASSING_ARCHIVE.source}`)
+
 /** Refuses a directory with files of somebody else: the pod would take them over. */
 function prepareDataDir(dir: string): void {
   try {
     mkdirSync(dir, { recursive: true })
     const names = readdirSync(dir)
     if (names.length === 0 || names.includes('format.json')) return
-    if (names.every((name) => name.startsWith('lock') || name.startsWith('format.json'))) return
+    if (names.every((name) => OURS.test(name))) return
   } catch (error) {
     throw new UserError(
       `the data directory ${dir} cannot be used.`,

@@ -9,7 +9,7 @@ import { bringEarly, bringImages, type Image } from './bring-images.ts'
 import { createDeadline, type Deadline } from './deadline.ts'
 import { ensureCluster, type Instance, ownerOf, refuseImpossible } from './ensure-cluster.ts'
 import { imageName, withImageContext } from './image-context.ts'
-import { kubeconfigPath } from './instance.ts'
+import { defaultDataDir, kubeconfigPath } from './instance.ts'
 import { packageRoot } from './package-root.ts'
 import type { BackendChoice, StartOptions } from './start-options.ts'
 import type { Tools } from './tools.ts'
@@ -54,7 +54,9 @@ export async function startInstance(
       ? await imageAtHand(options.backend.image, work)
       : undefined
   const images = localstack ? [image, localstack] : [image]
-  const arriving = bringEarly(options.name, images, work)
+  const made = await tools.k3d.find(options.name)
+  const dataDir = made?.dataDir ?? options.dataDir ?? defaultDataDir(options.name)
+  const arriving = bringEarly(options.name, dataDir, images, work)
   const instance = await ensureCluster(options, tools, progress, deadline).finally(arriving.over)
   const kubeconfig = kubeconfigPath(instance.name)
   await tools.k3d.writeKubeconfig(instance.name, kubeconfig)

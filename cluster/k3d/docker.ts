@@ -20,6 +20,10 @@ export interface Docker {
   nodeHasName(node: string, image: string): Promise<boolean>
   /** Whether a k3s node has an image, under that very name and id. */
   nodeHasImage(node: string, image: string, id: string): Promise<boolean>
+  /** Writes an image as an archive to a file of this machine. */
+  save(image: string, file: string, timeoutMs: number): Promise<void>
+  /** Of a file as the node sees it. */
+  importArchive(node: string, file: string, timeoutMs: number): Promise<void>
   pull(image: string, timeoutMs: number, onLine?: (line: string) => void): Promise<void>
   build(spec: BuildSpec, timeoutMs: number, onLine?: (line: string) => void): Promise<void>
   /** Names of running containers that publish a port of this machine. */
@@ -61,6 +65,13 @@ export function createDocker(surroundings: Surroundings): Docker {
     },
     async nodeHasImage(node, image, id) {
       return holdsImage(await imagesOf(node), image, id)
+    },
+    async save(image, file, timeoutMs) {
+      await docker(['save', '--output', file, image], timeoutMs)
+    },
+    async importArchive(node, file, timeoutMs) {
+      const ctr = ['ctr', '--namespace', 'k8s.io', 'images', 'import', '--all-platforms', file]
+      await docker(['exec', node, ...ctr], timeoutMs)
     },
     async pull(image, timeoutMs, onLine) {
       await docker(['pull', image], timeoutMs, onLine ? { onLine } : {})
