@@ -1,11 +1,11 @@
-import { readdir, rm } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ProgramFault } from '../../cluster/k3d/program.ts'
 import { UserError } from '../output.ts'
 import type { Progress } from '../progress.ts'
 import type { Deadline } from './deadline.ts'
-import { type Instance, NODE_DATA_DIR, PASSING_ARCHIVE } from './ensure-cluster.ts'
+import { type Instance, NODE_DATA_DIR, PASSING_FOLDER } from './ensure-cluster.ts'
 import type { Tools } from './tools.ts'
 
 /** An image that Docker has, by its name and its id. */
@@ -102,16 +102,17 @@ export function bringEarly(
     }
   }
   const run = async () => {
+    const folder = join(dataDir, PASSING_FOLDER)
     for (const image of images) {
       const { name, id } = image
       if (await docker.nodeHasImage(node, name, id).catch(() => false)) continue
-      const archive = `image-${id.replace(/^sha256:/, '').slice(0, ID_DIGITS)}.tar`
+      const archive = `${id.replace(/^sha256:/, '').slice(0, ID_DIGITS)}.tar`
       try {
-        await clear(dataDir)
-        await docker.save(name, join(dataDir, archive), deadline.remaining())
-        await take(image, `${NODE_DATA_DIR}/${archive}`)
+        await mkdir(folder, { recursive: true })
+        await docker.save(name, join(folder, archive), deadline.remaining())
+        await take(image, `${NODE_DATA_DIR}/${PASSING_FOLDER}/${archive}`)
       } finally {
-        await clear(dataDir)
+        await rm(folder, { recursive: true, force: true })
       }
     }
   }
@@ -122,10 +123,4 @@ export function bringEarly(
       isOver = true
     },
   }
-}
-
-/** Also of what an interrupted start left there. */
-async function clear(dataDir: string): Promise<void> {
-  const names = (await readdir(dataDir)).filter((name) => PASSING_ARCHIVE.test(name))
-  await Promise.all(names.map((name) => rm(join(dataDir, name), { force: true })))
 }

@@ -179,9 +179,9 @@ function refuseDifferent(cluster: Cluster, options: ClusterOptions): void {
   }
 }
 
-/** What a start may leave there that was interrupted; Docker writes beside a file and renames. */
-export const PASSING_ARCHIVE = /^(image-[0-9a-f]{4,12}\.tar|\.docker_temp_.*)$/
-const OURS = new RegExp(`^(lock|format\\.json)|${PASSING_ARCHIVE.source}`)
+/** Of the data directory: what images come by; a start that was interrupted may leave it. */
+export const PASSING_FOLDER = 'passing-images'
+const OURS = new RegExp(`^(lock|format\\.json|${PASSING_FOLDER}$)`)
 
 /** Refuses a directory with files of somebody else: the pod would take them over. */
 function prepareDataDir(dir: string): void {

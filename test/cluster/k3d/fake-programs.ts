@@ -128,7 +128,7 @@ info*) echo '27.0.1 8589934592 4' ;;
 'ps --all'*) if [ -f "$DIR/cluster" ]; then echo k3d-kecs-server-0; fi ;;
 inspect*) cat "$DIR/inspect.json" ;;
 'image ls'*) echo sha256:1234 ;;
-save*) touch "$3" ;;
+save*) touch "$3.beside" "$3" ;;
 exec*'images import'*) if [ ! -f "$DIR/cluster" ] || [ -f "$DIR/unmounted" ]; then exit 1; fi
   touch "$DIR/imported" ;;
 exec*crictl*) if [ ! -f "$DIR/cluster" ]; then exit 1; fi
