@@ -18,7 +18,7 @@ import type { Tools } from './tools.ts'
 export const API_NODE_PORT = 30_566
 export const ADMIN_NODE_PORT = 30_081
 /** Where nodes have the data directory, as the manifests have it. */
-const NODE_DATA_DIR = '/var/lib/kecs'
+export const NODE_DATA_DIR = '/var/lib/kecs'
 const LOOPBACK = '127.0.0.1'
 
 /** What is fixed when a cluster is made, of one that runs. */
@@ -204,13 +204,20 @@ function refuseDifferent(cluster: Cluster, options: ClusterOptions): void {
   }
 }
 
+/** Of the data directory: what images come by; a start that was interrupted may leave it. */
+export const PASSING_FOLDER = 'passing-images'
+
+function isOurs(name: string): boolean {
+  return isLock(name) || name.startsWith('format.json') || name === PASSING_FOLDER
+}
+
 /** Refuses a directory with files of somebody else: the pod would take them over. */
 function prepareDataDir(dir: string): void {
   try {
     mkdirSync(dir, { recursive: true })
     const names = readdirSync(dir)
     if (names.length === 0 || names.includes('format.json')) return
-    if (names.every((name) => isLock(name) || name.startsWith('format.json'))) return
+    if (names.every(isOurs)) return
   } catch (error) {
     throw new UserError(
       `the data directory ${dir} cannot be used.`,

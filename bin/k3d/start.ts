@@ -9,7 +9,7 @@ import { bringEarly, bringImages, type Image } from './bring-images.ts'
 import { createDeadline, type Deadline } from './deadline.ts'
 import { ensureCluster, type Instance, ownerOf, refuseImpossible } from './ensure-cluster.ts'
 import { imageName, withImageContext } from './image-context.ts'
-import { kubeconfigPath } from './instance.ts'
+import { defaultDataDir, kubeconfigPath } from './instance.ts'
 import { withToken } from './localstack-token.ts'
 import { packageRoot } from './package-root.ts'
 import type { BackendChoice, StartOptions } from './start-options.ts'
@@ -58,7 +58,9 @@ export async function startInstance(
   const traefik = traefikImage === undefined ? undefined : await imageAtHand(traefikImage, work)
   const images: Images = { image, localstack, traefik }
   const wanted = [image, localstack, traefik].flatMap((each) => each ?? [])
-  const arriving = bringEarly(options.name, wanted, work)
+  const made = await tools.k3d.find(options.name)
+  const dataDir = made?.dataDir ?? options.dataDir ?? defaultDataDir(options.name)
+  const arriving = bringEarly(options.name, dataDir, wanted, work)
   const instance = await ensureCluster(options, tools, progress, deadline).finally(arriving.over)
   const kubeconfig = kubeconfigPath(instance.name)
   await tools.k3d.writeKubeconfig(instance.name, kubeconfig)

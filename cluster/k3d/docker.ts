@@ -20,6 +20,10 @@ export interface Docker {
   nodeHasName(node: string, image: string): Promise<boolean>
   /** Whether a k3s node has an image, under that very name and id. */
   nodeHasImage(node: string, image: string, id: string): Promise<boolean>
+  /** Writes an image as an archive to a file of this machine. */
+  save(image: string, file: string, timeoutMs: number): Promise<void>
+  /** Of a file as the node sees it. */
+  importArchive(node: string, file: string, timeoutMs: number): Promise<void>
   pull(image: string, timeoutMs: number, onLine?: (line: string) => void): Promise<void>
   build(spec: BuildSpec, timeoutMs: number, onLine?: (line: string) => void): Promise<void>
   /** The last lines of either stream of a container. */
@@ -40,14 +44,19 @@ export interface BuildSpec {
 const QUICK_MS = 30_000
 const REMOVE_MS = 60_000
 
+type Call = (
+  args: readonly string[],
+  timeoutMs?: number,
+  more?: Partial<RunOptions>,
+) => Promise<string>
+
 export function createDocker(surroundings: Surroundings): Docker {
-  const docker = (args: readonly string[], timeoutMs = QUICK_MS, more: Partial<RunOptions> = {}) =>
+  const docker: Call = (args, timeoutMs = QUICK_MS, more = {}) =>
     runProgram('docker', args, { ...surroundings, timeoutMs, ...more })
   const names = async (args: readonly string[]) =>
     (await docker(args)).split('\n').filter((line) => line !== '')
-  const imagesOf = (node: string) =>
-    docker(['exec', node, 'crictl', 'images', '--no-trunc', '-o', 'json'])
   return {
+    ...imagesInNodes(docker),
     async info() {
       const format = '{{.ServerVersion}} {{.MemTotal}} {{.NCPU}}'
       const [version = '', memory, cpus] = (await docker(['info', '--format', format])).split(' ')
@@ -58,11 +67,8 @@ export function createDocker(surroundings: Surroundings): Docker {
       const [id] = await names(['image', 'ls', '--quiet', '--no-trunc', image])
       return id
     },
-    async nodeHasName(node, image) {
-      return holdsImage(await imagesOf(node), image, undefined)
-    },
-    async nodeHasImage(node, image, id) {
-      return holdsImage(await imagesOf(node), image, id)
+    async save(image, file, timeoutMs) {
+      await docker(['save', '--output', file, image], timeoutMs)
     },
     async pull(image, timeoutMs, onLine) {
       await docker(['pull', image], timeoutMs, onLine ? { onLine } : {})
@@ -94,6 +100,26 @@ export function createDocker(surroundings: Surroundings): Docker {
       await remove(['rm', '--force', '--volumes'], containers)
       await remove(['network', 'rm'], networks)
       await remove(['volume', 'rm'], volumes)
+    },
+  }
+}
+
+/** What nodes have, by the programs that k3s has in them. */
+function imagesInNodes(
+  docker: Call,
+): Pick<Docker, 'nodeHasName' | 'nodeHasImage' | 'importArchive'> {
+  const imagesOf = (node: string) =>
+    docker(['exec', node, 'crictl', 'images', '--no-trunc', '-o', 'json'])
+  return {
+    async nodeHasName(node, image) {
+      return holdsImage(await imagesOf(node), image, undefined)
+    },
+    async nodeHasImage(node, image, id) {
+      return holdsImage(await imagesOf(node), image, id)
+    },
+    async importArchive(node, file, timeoutMs) {
+      const ctr = ['ctr', '--namespace', 'k8s.io', 'images', 'import', '--all-platforms', file]
+      await docker(['exec', node, ...ctr], timeoutMs)
     },
   }
 }

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -95,8 +95,8 @@ start(
     assert.ok(existsSync(world.dataDir))
     assert.match(stderr, 'wait for the node: error: no matching resources found')
     const calls = fakes.calls()
-    const order = ['k3d cluster create', 'k3d image import', 'apply -k']
-    const places = order.map((part) => calls.findIndex((call) => call.includes(part)))
+    const order = ['k3d cluster create', 'images import', 'apply -k']
+    const places = order.map((part) => calls.findLastIndex((call) => call.includes(part)))
     assert.ok(
       places.every((place, i) => place > (places[i - 1] ?? -1)),
       calls.join('\n'),
@@ -114,25 +114,30 @@ start('images come while k3d still makes the cluster', async (context) => {
   await Promise.all([listen(servers, world.apiPort), listen(servers, world.adminPort)])
   const { code, stderr } = await program.ended
   assert.is(code, 0, stderr)
+  assert.equal(readdirSync(world.dataDir), [], 'nothing stays in the data directory')
 })
 
-start('an import that fails is tried again, and again, and then it is told', async (context) => {
-  const broken = 'echo "ERRO[0002] Failed to copy read stream" >&2; exit 1'
-  const bring = `if [ -f "$DIR/once" ]; then echo kecs:test > "$DIR/imported"; else touch "$DIR/once"; fi; ${broken}`
-  const { shop, fakes } = context
-  const world = await running(context, { bring })
-  // All came before k3d failed: that is no failure.
-  const { code, stderr } = await shop.run(flagsOf(world), envOf(context))
-  assert.is(code, 0, stderr)
-  fakes.write(
-    'k3d',
-    `case "$*" in 'image import'*) ${broken} ;; *) echo 'k3d version v5.8.3' ;; esac`,
-  )
-  fakes.remember('imported', '')
-  const never = await shop.run([...flagsOf(world), '--image', 'kecs:other'], envOf(context))
-  assert.is(never.code, 1)
-  assert.match(never.stderr, 'why: ERRO[0002] Failed to copy read stream')
-})
+start(
+  'images that cannot come by the data directory come by k3d, which is asked again when it fails',
+  async (context) => {
+    const broken = 'echo "ERRO[0002] Failed to copy read stream" >&2; exit 1'
+    const bring = `if [ -f "$DIR/once" ]; then echo kecs:test > "$DIR/imported"; else touch "$DIR/once"; fi; ${broken}`
+    const { shop, fakes } = context
+    const world = await running(context, { bring })
+    fakes.remember('unmounted', '')
+    // All came before k3d failed: that is no failure.
+    const { code, stderr } = await shop.run(flagsOf(world), envOf(context))
+    assert.is(code, 0, stderr)
+    fakes.write(
+      'k3d',
+      `case "$*" in 'image import'*) ${broken} ;; *) echo 'k3d version v5.8.3' ;; esac`,
+    )
+    fakes.remember('imported', '')
+    const never = await shop.run([...flagsOf(world), '--image', 'kecs:other'], envOf(context))
+    assert.is(never.code, 1)
+    assert.match(never.stderr, 'why: ERRO[0002] Failed to copy read stream')
+  },
+)
 
 start('run again it leaves alone what is there, and start is the same command', async (context) => {
   const { shop, fakes } = context
@@ -148,7 +153,7 @@ start('run again it leaves alone what is there, and start is the same command', 
   assert.match(stderr, /kept {2}the k3d cluster kecs/)
   assert.match(stderr, /kept {2}the image kecs:test in the cluster/)
   assert.match(stdout, 'kecs is ready in the k3d cluster kecs.')
-  assert.not.match(fakes.calls().join('\n'), /cluster create|image import/)
+  assert.not.match(fakes.calls().join('\n'), /cluster create|image import|images import|save/)
 })
 
 start('--traefik: its image comes, too, and without the flag it goes again', async (context) => {

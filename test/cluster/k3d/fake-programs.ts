@@ -131,6 +131,9 @@ info*) echo '27.0.1 8589934592 4' ;;
 inspect*) cat "$DIR/inspect.json" ;;
 logs*) if [ -f "$DIR/node.log" ]; then cat "$DIR/node.log" >&2; fi ;;
 'image ls'*) echo sha256:1234 ;;
+save*) touch "$3.beside" "$3"; echo "$4" > "$DIR/saved" ;;
+exec*'images import'*) if [ ! -f "$DIR/cluster" ] || [ -f "$DIR/unmounted" ]; then exit 1; fi
+  cat "$DIR/saved" >> "$DIR/imported" ;;
 exec*crictl*) if [ ! -f "$DIR/cluster" ]; then exit 1; fi
    echo '{"images":[{"id":"sha256:1234","repoTags":["none:0"'
    if [ -f "$DIR/imported" ]
