@@ -247,25 +247,6 @@ test('RunTask: what the runtime refuses is STOPPED with the reason', async () =>
   await world.close()
 })
 
-test('StopTask: a launch that was never answered is undone, should it take place yet', async () => {
-  const world = await furnished()
-  world.runtime.failNext('run', new Error('no answer'))
-  const { taskArn } = await run(world)
-  await world.idle()
-  await world.call('StopTask', { cluster: 'c', task: taskArn })
-  await world.idle()
-  assert.is((await world.task(taskArn)).lastStatus, 'STOPPED')
-  const [id] = world.runtime.idsOf('run')
-  assert.equal(
-    world.runtime.calls.filter(({ name }) => name !== 'run'),
-    [
-      { name: 'stop', id },
-      { name: 'remove', id },
-    ],
-  )
-  await world.close()
-})
-
 test('DescribeTasks: says what of the definition is not honoured', async () => {
   const world = await furnished()
   await world.register('files', {
