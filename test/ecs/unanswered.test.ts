@@ -1,0 +1,28 @@
+/** A runtime that does not answer, which says nothing of what it has done. */
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { World } from './world.ts'
+
+test('StopTask: a launch that was never answered is undone, should it take place yet', async () => {
+  const world = new World()
+  await world.furnish()
+  await world.start()
+  world.runtime.failNext('run', new Error('no answer'))
+  const { tasks } = await world.call('RunTask', { cluster: 'c', taskDefinition: 'web' })
+  const { taskArn } = tasks[0]
+  await world.idle()
+  await world.call('StopTask', { cluster: 'c', task: taskArn })
+  await world.idle()
+  assert.is((await world.task(taskArn)).lastStatus, 'STOPPED')
+  const [id] = world.runtime.idsOf('run')
+  assert.equal(
+    world.runtime.calls.filter(({ name }) => name !== 'run'),
+    [
+      { name: 'stop', id },
+      { name: 'remove', id },
+    ],
+  )
+  await world.close()
+})
+
+test.run()
