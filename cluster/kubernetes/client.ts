@@ -164,7 +164,11 @@ function clientOf({ server, applyTo, proxied = false }: Access): KubeClient {
       if (signal.aborted) callOff()
       try {
         const answer = await open('stream', stream, call.signal)
-        if ((answer.statusCode ?? 0) >= 300) throw faultOf(answer, await textOf(answer))
+        if ((answer.statusCode ?? 0) >= 300) {
+          const text = await textOf(answer)
+          call.over()
+          throw faultOf(answer, text)
+        }
         yield* linesOf(answer, () => call.heard())
         call.over()
       } catch (thrown) {

@@ -23,6 +23,8 @@ interface Stamped {
 
 const NOT_FOUND = 404
 const BAD_REQUEST = 400
+/** Of a follower's streams, one after the other without a new line. */
+const MAX_BREAKS = 30
 
 /** Lines of all its containers, oldest first; a follower's as they come. */
 export async function* readLogs(
@@ -80,26 +82,28 @@ async function* follow(
   signal: AbortSignal,
 ): AsyncGenerator<LogLine> {
   let stamp = after
+  let breaks = 0
   while (!signal.aborted) {
     // Looked at before the log: what it writes until then is in it.
     const ended = source.ended(container)
-    if (source.begun(container)) {
-      const sinceTime = stamp === '' ? undefined : stamp.replace(/\.\d+/, '')
-      for await (const next of stream(
-        client,
-        source,
-        container,
-        { follow: 'true', sinceTime },
-        signal,
-      )) {
-        // The server counts in seconds.
-        if (next.stamp <= stamp) continue
-        stamp = next.stamp
-        yield next.line
+    try {
+      if (source.begun(container)) {
+        const sinceTime = stamp === '' ? undefined : stamp.replace(/\.\d+/, '')
+        const query = { follow: 'true', sinceTime }
+        for await (const next of stream(client, source, container, query, signal)) {
+          // The server counts in seconds.
+          if (next.stamp <= stamp) continue
+          stamp = next.stamp
+          breaks = 0
+          yield next.line
+        }
       }
+      if (ended) return
+    } catch (thrown) {
+      // An API server that is started anew, or a connection that broke: the rest is still there.
+      if (signal.aborted || thrown instanceof KubeFault || ++breaks > MAX_BREAKS) throw thrown
     }
-    if (ended) return
-    if (!source.ended(container)) await source.changed(signal)
+    if (!source.ended(container) || breaks > 0) await source.changed(signal)
   }
 }
 
