@@ -75,6 +75,7 @@ class KubernetesRuntime implements TaskRuntime {
   #nodes: readonly RuntimeNode[] = []
   #nodesTimer: Timer | undefined
   #closed = false
+  readonly #off = new AbortController()
 
   constructor(options: KubernetesOptions, client: KubeClient, version: string) {
     const { clock, warn = () => {}, instance = DEFAULT_INSTANCE } = options
@@ -138,7 +139,10 @@ class KubernetesRuntime implements TaskRuntime {
         ended: (name) => forgotten() || of(name)?.phase === 'stopped',
         changed: (signal) => this.#keeper.changeOf(entry, signal),
       },
-      query,
+      {
+        ...query,
+        signal: AbortSignal.any([this.#off.signal, ...(query.signal ? [query.signal] : [])]),
+      },
     )
   }
 
@@ -156,6 +160,8 @@ class KubernetesRuntime implements TaskRuntime {
 
   async close(): Promise<void> {
     this.#closed = true
+    // Followers of logs would ask again for what the client cuts off.
+    this.#off.abort()
     this.#nodesTimer?.cancel()
     this.#keeper.close()
     const watched = this.#watch.close()
