@@ -174,3 +174,25 @@ export async function linesOf(
   for await (const line of runtime.logs(id, query)) lines.push(line)
   return lines
 }
+
+/** How a world of real time waits: it looks again at each notice, and gives up after so long. */
+export function noticing(patienceMs: number, why: () => string): Pick<World, 'until' | 'noticed'> {
+  let notice = () => {}
+  return {
+    async until(done) {
+      const deadlineMs = Date.now() + patienceMs
+      while (!done()) {
+        const leftMs = deadlineMs - Date.now()
+        if (leftMs <= 0) throw new Error(why())
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, leftMs)
+          notice = () => {
+            clearTimeout(timer)
+            resolve()
+          }
+        })
+      }
+    },
+    noticed: () => notice(),
+  }
+}

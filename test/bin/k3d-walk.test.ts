@@ -5,30 +5,13 @@ import process from 'node:process'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { freePort } from '../free-port.ts'
-import { reasonToSkip, run } from '../k8s/k3d.ts'
+import { reasonToSkip, remains, run, surroundings } from '../k8s/k3d.ts'
 import { answerOf, type Banner, Workshop } from './program.ts'
 
 // Node.js and Deno may run it at the same time.
 const NAME = `kecs-walk-${process.pid}`
 
 const walk = suite('kecs on a real k3d')
-
-/** Docker, k3d and kubectl of this machine, with what tells k3d which images it takes. */
-function surroundings(): Record<string, string> {
-  const kept = Object.entries(process.env).filter(([name]) => /^(K3D|DOCKER)_/.test(name))
-  return Object.fromEntries(kept.map(([name, value]) => [name, value ?? '']))
-}
-
-/** Names of containers, networks and volumes of the cluster. */
-async function remains(): Promise<string> {
-  const label = ['--filter', `label=k3d.cluster=${NAME}`]
-  const found = await Promise.all([
-    run('docker', ['ps', '--all', '--quiet', ...label]),
-    run('docker', ['network', 'ls', '--quiet', '--filter', `name=k3d-${NAME}`]),
-    run('docker', ['volume', 'ls', '--quiet', ...label]),
-  ])
-  return found.join('')
-}
 
 async function walkThrough(): Promise<void> {
   const shop = new Workshop()
@@ -55,13 +38,13 @@ async function walkThrough(): Promise<void> {
     assert.match(await run('kubectl', ['--kubeconfig', path, 'get', 'nodes']), `k3d-${NAME}`)
     await kecs('stop-v2', ...name)
     assert.not.ok(existsSync(path))
-    assert.is(await remains(), '')
+    assert.is(await remains(NAME), '')
     await kecs('start-v2', ...name, ...ports, '--no-localstack')
     const { clusterArns } = await answerOf(banner, 'ListClusters', {})
     assert.match(clusterArns[0], ':cluster/kept')
     const { dataDir } = (await kecs('cluster', 'info', NAME)).said
     await kecs('stop', ...name, '--delete-data')
-    assert.is(await remains(), '')
+    assert.is(await remains(NAME), '')
     assert.not.ok(existsSync(dataDir))
     // What else lies there is kubectl's cache.
     assert.not.ok(existsSync(join(env.HOME, '.kube/config')))

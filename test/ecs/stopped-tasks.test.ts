@@ -1,42 +1,11 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { STOPPED_TASK_KEPT_MS } from '../../ecs/sweep.ts'
-import { type Answer, World } from './world.ts'
-
-async function furnished(): Promise<World> {
-  const world = new World()
-  await world.furnish()
-  await world.start()
-  return world
-}
-
-async function run(world: World, input: object = {}): Promise<Answer> {
-  const { tasks } = await world.call('RunTask', { cluster: 'c', taskDefinition: 'web', ...input })
-  return tasks[0]
-}
-
-test('StopTask: a launch that was never answered is undone, should it take place yet', async () => {
-  const world = await furnished()
-  world.runtime.failNext('run', new Error('no answer'))
-  const { taskArn } = await run(world)
-  await world.idle()
-  await world.call('StopTask', { cluster: 'c', task: taskArn })
-  await world.idle()
-  assert.is((await world.task(taskArn)).lastStatus, 'STOPPED')
-  const [id] = world.runtime.idsOf('run')
-  assert.equal(
-    world.runtime.calls.filter(({ name }) => name !== 'run'),
-    [
-      { name: 'stop', id },
-      { name: 'remove', id },
-    ],
-  )
-  await world.close()
-})
+import { furnished, runTask } from './world.ts'
 
 test('StopTask: says who asked and why, and stops what never started', async () => {
   const world = await furnished()
-  const { taskArn } = await run(world)
+  const { taskArn } = await runTask(world)
   await world.settle()
   const { task } = await world.call('StopTask', { cluster: 'c', task: taskArn, reason: 'enough' })
   assert.is(task.desiredStatus, 'STOPPED')
@@ -57,7 +26,7 @@ test('StopTask: says who asked and why, and stops what never started', async () 
 
 test('restart: lost tasks are STOPPED with a reason, orphans are stopped, the others go on', async () => {
   const world = await furnished()
-  const [kept, lost] = [await run(world), await run(world), await run(world)]
+  const [kept, lost] = [await runTask(world), await runTask(world), await runTask(world)]
   await world.settle()
   const [, second = '', stopped = ''] = world.runtime.ids()
   world.runtime.end(stopped, {})
@@ -78,7 +47,7 @@ test('restart: lost tasks are STOPPED with a reason, orphans are stopped, the ot
 
 test('sweep: a stopped task is forgotten after an hour, here and in the runtime', async () => {
   const world = await furnished()
-  const { taskArn } = await run(world)
+  const { taskArn } = await runTask(world)
   await world.settle()
   await world.call('StopTask', { cluster: 'c', task: taskArn })
   await world.settle()

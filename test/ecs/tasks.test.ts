@@ -2,19 +2,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { RuntimeFault } from '../../cluster/runtime.ts'
 import { AwsFault } from '../../gateway/core/fault.ts'
-import { type Answer, World } from './world.ts'
-
-async function furnished(): Promise<World> {
-  const world = new World()
-  await world.furnish()
-  await world.start()
-  return world
-}
-
-async function run(world: World, input: object = {}): Promise<Answer> {
-  const { tasks } = await world.call('RunTask', { cluster: 'c', taskDefinition: 'web', ...input })
-  return tasks[0]
-}
+import { type Answer, furnished, runTask } from './world.ts'
 
 const FARGATE = {
   networkMode: 'awsvpc',
@@ -26,7 +14,7 @@ const NETWORK = { awsvpcConfiguration: { subnets: ['subnet-1'], securityGroups: 
 
 test('RunTask: a task goes PENDING, RUNNING, STOPPED, with its times and its exit code', async () => {
   const world = await furnished()
-  const asked = await run(world)
+  const asked = await runTask(world)
   assert.is(asked.lastStatus, 'PENDING')
   assert.is(asked.desiredStatus, 'RUNNING')
   assert.is(asked.group, 'family:web')
@@ -68,8 +56,8 @@ test('RunTask: count is 1 to 10', async () => {
 
 test('RunTask: the same client token is the same call, another call with it a conflict', async () => {
   const world = await furnished()
-  const first = await run(world, { clientToken: 't' })
-  const again = await run(world, { clientToken: 't' })
+  const first = await runTask(world, { clientToken: 't' })
+  const again = await runTask(world, { clientToken: 't' })
   assert.is(again.taskArn, first.taskArn)
   assert.is(world.rows.tasks.size, 1)
   const { status, body } = await world.send('RunTask', {
@@ -89,7 +77,7 @@ test('RunTask: overrides win, and unknown containers are refused', async () => {
   const containerOverrides = [
     { name: 'app', command: ['x'], environment: [{ name: 'A', value: '1' }], cpu: 7 },
   ]
-  const task = await run(world, { overrides: { containerOverrides } })
+  const task = await runTask(world, { overrides: { containerOverrides } })
   assert.equal(task.overrides.containerOverrides, containerOverrides)
   assert.is(task.containers[0].cpu, '7')
   await world.settle()
@@ -110,7 +98,7 @@ test('RunTask: overrides win, and unknown containers are refused', async () => {
 test('RunTask: tags come from the call, the definition and ECS itself', async () => {
   const world = await furnished()
   await world.register('tagged', {}, { tags: [{ key: 'from', value: 'definition' }] })
-  const task = await run(world, {
+  const task = await runTask(world, {
     taskDefinition: 'tagged',
     propagateTags: 'TASK_DEFINITION',
     enableECSManagedTags: true,
@@ -147,7 +135,7 @@ test('RunTask: awsvpc needs a network, gets an interface, and an address once it
     }),
     'InvalidParameterException: Network Configuration is not valid for the given networkMode of this task definition.',
   )
-  const task = await run(world, { ...input, networkConfiguration: NETWORK })
+  const task = await runTask(world, { ...input, networkConfiguration: NETWORK })
   assert.is(task.lastStatus, 'PROVISIONING')
   assert.is(task.platformVersion, '1.4.0')
   assert.is(task.platformFamily, 'Linux')
@@ -172,7 +160,7 @@ test('RunTask: subnets are looked up at each call where there is an EC2, and ref
     return { subnets: [{ subnetId: 'subnet-1', availabilityZone: 'us-east-1f' }] }
   }
   const input = { cluster: 'c', taskDefinition: 'fargate', launchType: 'FARGATE' }
-  const task = await run(world, { ...input, networkConfiguration: NETWORK })
+  const task = await runTask(world, { ...input, networkConfiguration: NETWORK })
   assert.is(task.availabilityZone, 'us-east-1f')
   const unknown = { awsvpcConfiguration: { subnets: ['subnet-0'] } }
   assert.match(
@@ -236,7 +224,7 @@ test('RunTask: distinct instances that are not there are failures', async () => 
 test('RunTask: what the runtime refuses is STOPPED with the reason', async () => {
   const world = await furnished()
   world.runtime.failNext('run', new RuntimeFault('RESOURCE:MEMORY', 'no room'))
-  const { taskArn } = await run(world)
+  const { taskArn } = await runTask(world)
   await world.idle()
   const task = await world.task(taskArn)
   assert.is(task.lastStatus, 'STOPPED')
@@ -251,7 +239,7 @@ test('DescribeTasks: says what of the definition is not honoured', async () => {
   await world.register('files', {
     environmentFiles: [{ type: 's3', value: 'arn:aws:s3:::b/k.env' }],
   })
-  const task = await run(world, { taskDefinition: 'files' })
+  const task = await runTask(world, { taskDefinition: 'files' })
   assert.equal(task.attributes[1], {
     name: 'kecs.warning',
     value: 'Environment files of container app are not read.',
@@ -261,7 +249,7 @@ test('DescribeTasks: says what of the definition is not honoured', async () => {
 
 test('DescribeTasks: takes ids and ARNs; what is not there is a failure', async () => {
   const world = await furnished()
-  const { taskArn } = await run(world)
+  const { taskArn } = await runTask(world)
   const id = taskArn.split('/').at(-1)
   const missing = 'f'.repeat(32)
   const { tasks, failures } = await world.call('DescribeTasks', {
@@ -282,8 +270,8 @@ test('DescribeTasks: takes ids and ARNs; what is not there is a failure', async 
 test('ListTasks: shows running ones by default, filters, and pages', async () => {
   const world = await furnished()
   await world.register('api')
-  const one = await run(world, { startedBy: 'me' })
-  const two = await run(world, { taskDefinition: 'api' })
+  const one = await runTask(world, { startedBy: 'me' })
+  const two = await runTask(world, { taskDefinition: 'api' })
   await world.call('StopTask', { cluster: 'c', task: two.taskArn })
   const list = async (input: object) =>
     (await world.call('ListTasks', { cluster: 'c', ...input })).taskArns
@@ -299,7 +287,7 @@ test('ListTasks: shows running ones by default, filters, and pages', async () =>
     await world.fault('ListTasks', { cluster: 'c', serviceName: 'x' }),
     /^ServiceNotFound/,
   )
-  for (let i = 0; i < 4; i++) await run(world)
+  for (let i = 0; i < 4; i++) await runTask(world)
   const first = await world.call('ListTasks', { cluster: 'c', maxResults: 3 })
   const rest = await world.call('ListTasks', { cluster: 'c', nextToken: first.nextToken })
   assert.is(new Set([...first.taskArns, ...rest.taskArns]).size, 5)

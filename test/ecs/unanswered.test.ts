@@ -1,15 +1,12 @@
 /** A runtime that does not answer, which says nothing of what it has done. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { World } from './world.ts'
+import { furnished, runTask } from './world.ts'
 
 test('StopTask: a launch that was never answered is undone, should it take place yet', async () => {
-  const world = new World()
-  await world.furnish()
-  await world.start()
+  const world = await furnished()
   world.runtime.failNext('run', new Error('no answer'))
-  const { tasks } = await world.call('RunTask', { cluster: 'c', taskDefinition: 'web' })
-  const { taskArn } = tasks[0]
+  const { taskArn } = await runTask(world)
   await world.idle()
   await world.call('StopTask', { cluster: 'c', task: taskArn })
   await world.idle()

@@ -167,3 +167,17 @@ export class World {
     return (await this.call('DescribeTasks', { cluster: 'c', tasks: [arn] })).tasks[0]
   }
 }
+
+/** One that runs, with what its calls need. */
+export async function furnished(): Promise<World> {
+  const world = new World()
+  await world.furnish()
+  await world.start()
+  return world
+}
+
+/** The one task that RunTask made. */
+export async function runTask(world: World, input: object = {}): Promise<Answer> {
+  const { tasks } = await world.call('RunTask', { cluster: 'c', taskDefinition: 'web', ...input })
+  return tasks[0]
+}

@@ -6,7 +6,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { versionOf } from '../../bin/version.ts'
 import { root } from '../root.ts'
-import { buildImage, type Cluster, createCluster, eventually, reasonToSkip } from './k3d.ts'
+import { buildImage, type Cluster, createCluster, eventually, onCluster } from './k3d.ts'
 
 const IMAGE = `kecs:${versionOf()}`
 const SYSTEM = ['-n', 'kecs-system']
@@ -19,7 +19,8 @@ const OVERLAY = {
   components: ['k8s/k3s-dns'],
 }
 
-const pods = suite<{ cluster: Cluster }>('k8s on k3d')
+const SUITE = 'k8s on k3d'
+const pods = suite<{ cluster: Cluster }>(SUITE)
 
 function connection({ apiPort }: Cluster) {
   return {
@@ -205,11 +206,5 @@ pods(
   },
 )
 
-const reason = await reasonToSkip()
-if (reason === undefined) pods.run()
-else {
-  const skipped = suite('k8s on k3d')
-  console.log(`skipped: ${reason}`)
-  skipped.skip()
-  skipped.run()
-}
+const tests = await onCluster(SUITE, pods)
+tests.run()

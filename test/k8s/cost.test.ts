@@ -13,7 +13,7 @@ import {
   SHOP,
   tasksOf,
 } from './instance.ts'
-import { eventually, reasonToSkip, run } from './k3d.ts'
+import { eventually, onCluster, run } from './k3d.ts'
 
 const TASKS = 50
 /** RunTask takes no more at once. */
@@ -23,7 +23,8 @@ const IDLE_MS = 15_000
 const MOST_IDLE_SHARE = 0.02
 const TICKS_PER_SECOND = 100
 
-const cost = suite<{ instance: Instance }>('cost on k3d')
+const SUITE = 'cost on k3d'
+const cost = suite<{ instance: Instance }>(SUITE)
 
 cost.before(async (context) => {
   context.instance = await createInstance('cost')
@@ -76,11 +77,5 @@ cost('pods: those of tasks that ECS has forgotten are gone once it starts again'
   await eventually(async () => assert.equal(await podsOf(instance), []), 90_000)
 })
 
-const reason = await reasonToSkip()
-if (reason === undefined) cost.run()
-else {
-  const skipped = suite('cost on k3d')
-  console.log(`skipped: ${reason}`)
-  skipped.skip()
-  skipped.run()
-}
+const tests = await onCluster(SUITE, cost)
+tests.run()

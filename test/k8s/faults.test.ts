@@ -17,9 +17,10 @@ import {
   steady,
   tasksOf,
 } from './instance.ts'
-import { eventually, reasonToSkip, run } from './k3d.ts'
+import { eventually, onCluster, run } from './k3d.ts'
 
-const faults = suite<{ instance: Instance }>('faults on k3d')
+const SUITE = 'faults on k3d'
+const faults = suite<{ instance: Instance }>(SUITE)
 
 faults.before(async (context) => {
   context.instance = await createInstance('faults')
@@ -158,11 +159,5 @@ for (const [what, kill] of Object.entries(KILLS)) {
   )
 }
 
-const reason = await reasonToSkip()
-if (reason === undefined) faults.run()
-else {
-  const skipped = suite('faults on k3d')
-  console.log(`skipped: ${reason}`)
-  skipped.skip()
-  skipped.run()
-}
+const tests = await onCluster(SUITE, faults)
+tests.run()

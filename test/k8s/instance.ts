@@ -5,7 +5,7 @@ import { ECS, type Service, type Task } from '@aws-sdk/client-ecs'
 import * as assert from 'uvu/assert'
 import { type Ended, Workshop } from '../bin/program.ts'
 import { freePort } from '../free-port.ts'
-import { eventually, run } from './k3d.ts'
+import { eventually, run, surroundings } from './k3d.ts'
 
 const IMAGE = 'busybox:1.35'
 const OURS = ['-l', 'app.kubernetes.io/managed-by=kecs']
@@ -42,9 +42,7 @@ export class User {
   readonly env: Readonly<Record<string, string>>
 
   constructor() {
-    const kept = Object.entries(process.env).filter(([name]) => /^(K3D|DOCKER)_/.test(name))
-    const given = Object.fromEntries(kept.map(([name, value]) => [name, value ?? '']))
-    this.env = { ...given, HOME: this.home }
+    this.env = { ...surroundings(), HOME: this.home }
   }
 
   async kecs(...args: readonly string[]): Promise<Ended> {

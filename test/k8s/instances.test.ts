@@ -19,7 +19,7 @@ import {
   tasksOf,
   User,
 } from './instance.ts'
-import { reasonToSkip, run } from './k3d.ts'
+import { onCluster, remains } from './k3d.ts'
 
 interface World {
   readonly user: User
@@ -27,7 +27,8 @@ interface World {
   two: Instance
 }
 
-const instances = suite<World>('instances on k3d')
+const SUITE = 'instances on k3d'
+const instances = suite<World>(SUITE)
 
 instances.before(async (context) => {
   const user = new User()
@@ -46,18 +47,6 @@ instances.after(async ({ user, one, two }) => {
   await one?.delete()
   await user?.shop.clean()
 })
-
-/** Names and ids of what Docker still has of an instance. */
-async function remains(name: string): Promise<string> {
-  const label = ['--filter', `label=k3d.cluster=${name}`]
-  const found = await Promise.all([
-    run('docker', ['ps', '--all', '--quiet', ...label]),
-    run('docker', ['network', 'ls', '--quiet', '--filter', `name=k3d-${name}`]),
-    run('docker', ['volume', 'ls', '--quiet', ...label]),
-    run('docker', ['volume', 'ls', '--quiet', '--filter', `name=k3d-${name}`]),
-  ])
-  return found.join('')
-}
 
 function dataOf({ home }: User, name: string): string {
   return join(home, '.kecs/instances', name)
@@ -162,11 +151,5 @@ instances('stop-v2 --delete-data: nothing is left', async ({ user, one }) => {
   assert.not.ok(existsSync(join(user.home, '.kube/config')))
 })
 
-const reason = await reasonToSkip()
-if (reason === undefined) instances.run()
-else {
-  const skipped = suite('instances on k3d')
-  console.log(`skipped: ${reason}`)
-  skipped.skip()
-  skipped.run()
-}
+const tests = await onCluster(SUITE, instances)
+tests.run()

@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type * as uvu from 'uvu'
+import { suite } from 'uvu'
 import { freePort } from '../free-port.ts'
 import { root } from '../root.ts'
 
@@ -59,24 +61,60 @@ export async function eventually<T>(look: () => Promise<T>, timeoutMs = 60_000):
   }
 }
 
-/** Why no cluster can be had here, or undefined. */
-export async function reasonToSkip(): Promise<string | undefined> {
-  if (!process.env.KECS_TEST_K3D)
-    return 'KECS_TEST_K3D=1 is not set (Docker, k3d and kubectl needed)'
-  for (const args of [
+/** What of Docker, k3d and kubectl cannot be used here, and why; undefined when all can. */
+export async function lackOfTools(): Promise<string | undefined> {
+  for (const [program, ...args] of [
     ['docker', 'info'],
     ['k3d', 'version'],
     ['kubectl', 'version', '--client'],
-  ]) {
-    const [program = '', ...rest] = args
+  ] as const) {
     try {
-      await run(program, rest)
+      await run(program, args)
     } catch (thrown) {
       const [why] = String(thrown instanceof Error ? thrown.message : thrown).split('\n')
       return `${program} cannot be used here (${why})`
     }
   }
   return undefined
+}
+
+/** Why no cluster can be had here, or undefined. */
+export async function reasonToSkip(): Promise<string | undefined> {
+  if (!process.env.KECS_TEST_K3D)
+    return 'KECS_TEST_K3D=1 is not set (Docker, k3d and kubectl needed)'
+  return lackOfTools()
+}
+
+/** The tests where a cluster can be had, and nothing else is lacking; else one that says why not. */
+export async function onCluster<T>(
+  name: string,
+  tests: uvu.Test<T>,
+  lack?: string,
+): Promise<uvu.Test<T> | uvu.Test> {
+  const reason = (await reasonToSkip()) ?? lack
+  if (reason === undefined) return tests
+  console.log(`${name}: skipped: ${reason}`)
+  const skipped = suite(name)
+  skipped.skip()
+  return skipped
+}
+
+/** What tells Docker and k3d which images and which engine they take. */
+export function surroundings(): Record<string, string> {
+  const kept = Object.entries(process.env).filter(([name]) => /^(K3D|DOCKER)_/.test(name))
+  return Object.fromEntries(kept.map(([name, value]) => [name, value ?? '']))
+}
+
+/** Containers, networks and volumes of a cluster, those volumes that only bear its name included. */
+export async function remains(name: string): Promise<string> {
+  const label = ['--filter', `label=k3d.cluster=${name}`]
+  const found = await Promise.all([
+    run('docker', ['ps', '--all', '--quiet', ...label]),
+    run('docker', ['network', 'ls', '--quiet', '--filter', `name=k3d-${name}`]),
+    run('docker', ['volume', 'ls', '--quiet', ...label]),
+    run('docker', ['volume', 'ls', '--quiet', '--filter', `name=k3d-${name}`]),
+  ])
+  return found.join('')
 }
 
 /** An image of the program as it is packed, built in a folder of its own. */

@@ -15,13 +15,14 @@ import {
   steady,
   tasksOf,
 } from './instance.ts'
-import { eventually, reasonToSkip, run } from './k3d.ts'
+import { eventually, onCluster, run } from './k3d.ts'
 
 /** Longer than the control plane waits for one answer of the API server. */
 const API_AWAY_MS = 22_000
 const PAUSE_MS = 20_000
 
-const nodes = suite<{ instance: Instance }>('node faults on k3d')
+const SUITE = 'node faults on k3d'
+const nodes = suite<{ instance: Instance }>(SUITE)
 
 nodes.before(async (context) => {
   const instance = await createInstance('node')
@@ -163,11 +164,5 @@ nodes(
   },
 )
 
-const reason = await reasonToSkip()
-if (reason === undefined) nodes.run()
-else {
-  const skipped = suite('node faults on k3d')
-  console.log(`skipped: ${reason}`)
-  skipped.skip()
-  skipped.run()
-}
+const tests = await onCluster(SUITE, nodes)
+tests.run()

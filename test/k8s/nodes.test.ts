@@ -6,7 +6,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Workshop } from '../bin/program.ts'
 import { freePort } from '../free-port.ts'
-import { eventually, reasonToSkip, run } from './k3d.ts'
+import { eventually, onCluster, run, surroundings } from './k3d.ts'
 
 // Node.js and Deno may run it at the same time.
 const NAME = `kecs-nodes-${process.pid}`
@@ -30,16 +30,12 @@ interface World {
   kubeconfig: string
 }
 
-const nodes = suite<World>('two nodes on k3d')
-
-function surroundings(home: string): Record<string, string> {
-  const kept = Object.entries(process.env).filter(([name]) => /^(K3D|DOCKER)_/.test(name))
-  return { ...Object.fromEntries(kept.map(([name, value]) => [name, value ?? ''])), HOME: home }
-}
+const SUITE = 'two nodes on k3d'
+const nodes = suite<World>(SUITE)
 
 nodes.before(async (world) => {
   world.shop = new Workshop()
-  world.env = surroundings(world.shop.folder())
+  world.env = { ...surroundings(), HOME: world.shop.folder() }
   const ports = [await freePort(), await freePort(), await freePort(), await freePort()]
   const [apiPort = 0, adminPort = 0, http = 0, tcp = 0] = ports
   Object.assign(world, { apiPort, adminPort, http, tcp })
@@ -281,11 +277,5 @@ nodes('a node that stops: its instance loses its agent, its tasks are replaced',
   }, LOSS_MS)
 })
 
-const reason = await reasonToSkip()
-if (reason === undefined) nodes.run()
-else {
-  const skipped = suite('two nodes on k3d')
-  console.log(`skipped: ${reason}`)
-  skipped.skip()
-  skipped.run()
-}
+const tests = await onCluster(SUITE, nodes)
+tests.run()

@@ -12,7 +12,7 @@ import { answerOf, type Banner, Workshop } from '../bin/program.ts'
 import { ask } from '../e2e/balancers-client.ts'
 import { presign } from '../e2e/sigv4.ts'
 import { freePort } from '../free-port.ts'
-import { eventually, reasonToSkip, run } from './k3d.ts'
+import { eventually, onCluster, run, surroundings } from './k3d.ts'
 import { SECRET, type SignedStore, startSignedStore } from './signed-store.ts'
 
 const { KECS_TEST_TRAEFIK_IMAGE: IMAGE = '' } = process.env
@@ -30,7 +30,8 @@ interface World {
   banner: Banner & { readonly traefik: string; readonly kubeconfig: string }
 }
 
-const traefik = suite<World>('Traefik before kecs on k3d')
+const SUITE = 'Traefik before kecs on k3d'
+const traefik = suite<World>(SUITE)
 
 async function start(world: World, ...flags: string[]): Promise<World['banner']> {
   const { shop, env, address, store } = world
@@ -98,12 +99,6 @@ async function balancerTo(world: World): Promise<string> {
   )
   client.destroy()
   return DNSName
-}
-
-/** Docker, k3d and kubectl of this machine, with what tells k3d which images it takes. */
-function surroundings(): Record<string, string> {
-  const kept = Object.entries(process.env).filter(([name]) => /^(K3D|DOCKER)_/.test(name))
-  return Object.fromEntries(kept.map(([name, value]) => [name, value ?? '']))
 }
 
 traefik.before(async (world) => {
@@ -227,13 +222,7 @@ traefik('start-v2 again: with it nothing changes, without it all is as before', 
   assert.match(await clustersFromPod(world), 'cluster/shop')
 })
 
-const reason =
-  (await reasonToSkip()) ??
-  (IMAGE === '' ? 'KECS_TEST_TRAEFIK_IMAGE names no image, e.g. traefik:v3.7.13' : undefined)
-if (reason === undefined) traefik.run()
-else {
-  const skipped = suite('Traefik before kecs on k3d')
-  console.log(`Traefik before kecs on k3d: skipped: ${reason}`)
-  skipped.skip()
-  skipped.run()
-}
+const lack =
+  IMAGE === '' ? 'KECS_TEST_TRAEFIK_IMAGE names no image, e.g. traefik:v3.7.13' : undefined
+const tests = await onCluster(SUITE, traefik, lack)
+tests.run()

@@ -4,8 +4,7 @@
  * of start-v2 (KECS_IMAGE, KECS_K3S_IMAGE, K3D_IMAGE); tasks run KECS_TEST_IMAGE.
  */
 import process from 'node:process'
-import { messageOf } from '../../../gateway/core/fault.ts'
-import { run } from '../../k8s/k3d.ts'
+import { lackOfTools } from '../../k8s/k3d.ts'
 import type { Figure } from '../figure.ts'
 import { calls } from './calls.ts'
 import { scale } from './scale.ts'
@@ -28,21 +27,6 @@ const PARTS: Readonly<Record<string, Part>> = {
     for (let round = 0; round < 8; round++) yield* scale(world, 60)
     yield* starts(world)
   },
-}
-
-async function reasonToSkip(): Promise<string | undefined> {
-  for (const [program, ...args] of [
-    ['docker', 'info'],
-    ['k3d', 'version'],
-    ['kubectl', 'version', '--client'],
-  ] as const) {
-    try {
-      await run(program, args)
-    } catch (thrown) {
-      return messageOf(thrown).split('\n')[0]
-    }
-  }
-  return undefined
 }
 
 async function tell(bench: string, figures: AsyncIterable<Figure>): Promise<void> {
@@ -73,7 +57,7 @@ const usual = [
   ...Object.keys(USUAL),
   ...(process.env.KECS_LOCALSTACK_IMAGE ? ['localstack'] : []),
 ]
-const reason = await reasonToSkip()
-if (reason !== undefined) console.log(`skipped: k3d cannot be used here: ${reason}`)
+const reason = await lackOfTools()
+if (reason !== undefined) console.log(`skipped: ${reason}`)
 else await measure(asked.length > 0 ? asked : usual)
 process.exit(0)

@@ -3,7 +3,7 @@ import process from 'node:process'
 import { createKubeClient, type KubeClient } from '../../../cluster/kubernetes/client.ts'
 import { namespaceName } from '../../../cluster/kubernetes/names.ts'
 import { createKubernetesRuntime } from '../../../cluster/kubernetes/runtime.ts'
-import type { World } from '../../runtime-watch.ts'
+import { noticing, type World } from '../../runtime-watch.ts'
 import { realClock } from '../local/process-world.ts'
 
 /** A cluster is used only where somebody names one; it need not be k3d's. */
@@ -42,27 +42,12 @@ export async function clusterWorld(
   })
   const client = await createKubeClient({ context })
   const namespace = namespaceName(instance, NAMESPACE)
-  let notice = () => {}
   return {
     runtime,
     client,
     namespace,
     warnings,
-    async until(done) {
-      const deadlineMs = Date.now() + PATIENCE_MS
-      while (!done()) {
-        const leftMs = deadlineMs - Date.now()
-        if (leftMs <= 0) throw new Error(`it never came so far; ${warnings.join('; ')}`)
-        await new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, leftMs)
-          notice = () => {
-            clearTimeout(timer)
-            resolve()
-          }
-        })
-      }
-    },
-    noticed: () => notice(),
+    ...noticing(PATIENCE_MS, () => `it never came so far; ${warnings.join('; ')}`),
     async restarted() {
       await runtime.close()
       return clusterWorld(instance)

@@ -6,7 +6,7 @@ import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import type { Clock } from '../../../cluster/clock.ts'
 import { createProcessRuntime, type ProcessOptions } from '../../../cluster/local/process.ts'
-import type { World } from '../../runtime-watch.ts'
+import { noticing, type World } from '../../runtime-watch.ts'
 
 const POLL_MS = 20
 const PATIENCE_MS = 60_000
@@ -22,24 +22,9 @@ export const realClock: Clock = {
 /** A world of real time and real processes. */
 export function worldOf(dir: string, more: Partial<ProcessOptions> = {}): World {
   const runtime = createProcessRuntime({ clock: realClock, dir, ...more })
-  let notice = () => {}
   return {
     runtime,
-    async until(done) {
-      const deadlineMs = Date.now() + PATIENCE_MS
-      while (!done()) {
-        const leftMs = deadlineMs - Date.now()
-        if (leftMs <= 0) throw new Error('it never came so far')
-        await new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, leftMs)
-          notice = () => {
-            clearTimeout(timer)
-            resolve()
-          }
-        })
-      }
-    },
-    noticed: () => notice(),
+    ...noticing(PATIENCE_MS, () => 'it never came so far'),
     async restarted() {
       await runtime.close()
       return worldOf(dir, more)
